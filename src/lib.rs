@@ -1,0 +1,7 @@
+//! `wsbench`: WebSocket load tester and diagnostics tool.
+
+pub mod clock;
+pub mod exit;
+pub mod metrics;
+pub mod scenario;
+pub mod wire;

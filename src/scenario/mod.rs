@@ -1,0 +1,88 @@
+//! What to run: a validated test plan. A value of these types cannot be wrong.
+//!
+//! `file` reads TOML into them (the only place that knows the file's shape); everything below the
+//! commands only sees these types. They hold no sockets, no clock and no results.
+
+pub mod heartbeat;
+pub mod load;
+pub mod matcher;
+pub mod reconnect;
+pub mod server;
+pub mod session;
+pub mod target;
+pub mod template;
+pub mod threshold;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use heartbeat::{AnswerPings, Heartbeat, HeartbeatStyle};
+pub use load::{Load, LoadModel, Stage};
+pub use matcher::{Capture, Matcher, Pointer, Reply};
+pub use reconnect::{Jitter, Reconnect, ReconnectPolicy};
+pub use server::{Behaviour, ServerPlan};
+pub use session::{Delivery, Payload, Schedule, ScheduleKind, SendStep, Session, Step};
+pub use target::{ResolveOverride, Target, TlsPlan};
+pub use template::Template;
+pub use threshold::{Comparison, Threshold};
+
+/// A named, validated test plan.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Letters, digits, `-`, `_` and `.`; names the results folder.
+    pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// Seeds every random draw of the run.
+    pub seed: u64,
+    /// The text it was read from, with `${ENV}` references unexpanded (so without secrets).
+    pub source: Arc<str>,
+    /// The URL under test and how to dial it.
+    pub target: Target,
+    /// The built-in server to start, if the scenario asks for one.
+    pub server: Option<ServerPlan>,
+    /// How many clients, when.
+    pub load: Load,
+    /// The liveness probe of every client.
+    pub heartbeat: Heartbeat,
+    /// What a client does after losing its connection.
+    pub reconnect: Reconnect,
+    /// At least one; dealt to clients by weight.
+    pub sessions: Vec<Session>,
+    /// Rows from CSV files, used by templates as `row.COLUMN`.
+    pub data: Option<Arc<DataSet>>,
+    /// Absolute limits judged on the measured phase.
+    pub thresholds: Vec<Threshold>,
+    /// When the generator itself was too late to be believed.
+    pub validity: Validity,
+}
+
+/// Rows of a CSV feeder; client `i` uses row `i % rows`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataSet {
+    /// Header names, in order.
+    pub columns: Vec<String>,
+    /// At least one row; each as long as `columns`.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// Limits on the generator's own lateness (DESIGN section 3).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Validity {
+    /// Largest schedule_lag p99; `None` = 1 ms + 1 % of the shortest period.
+    pub schedule_lag_p99: Option<Duration>,
+    /// Largest share of an interval a shard's thread may be busy, 0 to 1.
+    pub busy: f64,
+    /// Whether dropped arrivals are tolerated.
+    pub dropped_arrivals: bool,
+}
+
+impl Default for Validity {
+    fn default() -> Self {
+        Self {
+            schedule_lag_p99: None,
+            busy: 0.95,
+            dropped_arrivals: false,
+        }
+    }
+}
