@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod exit;
+pub mod failure;
 pub mod metrics;
 pub mod scenario;
 pub mod wire;

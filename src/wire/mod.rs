@@ -2,7 +2,3 @@
 //!
 //! Two seams: what carries the bytes (anything `AsyncRead + AsyncWrite`) and what frames them (the
 //! codec). Knows nothing of load, schedules or measurement.
-
-pub mod error;
-
-pub use error::{BadUpgrade, CloseCause, FailureKind, Violation};
