@@ -1,4 +1,18 @@
 //! Bytes on a path: dialling, the HTTP upgrade, frames, closing.
 //!
-//! Two seams: what carries the bytes (anything `AsyncRead + AsyncWrite`) and what frames them (the
-//! codec). Knows nothing of load, schedules or measurement.
+//! Two seams: what carries the bytes ([`Carrier`]: TCP, TLS, `duplex` in tests) and what frames them
+//! ([`Decoder`] and [`Outbox`], joined by [`Connection`]). Knows nothing of load, schedules or
+//! measurement.
+
+mod carrier;
+mod connection;
+mod decoder;
+mod frame;
+mod outbox;
+
+pub use carrier::{Carrier, Transport};
+pub use connection::{Connection, Ending, Limits, Scratch};
+pub use decoder::{Decoder, Event};
+pub use frame::{Role, encode_frame, is_valid_close_code};
+pub use outbox::{Full, Outbox};
+pub use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
