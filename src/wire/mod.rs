@@ -4,15 +4,18 @@
 //! ([`Decoder`] and [`Outbox`], joined by [`Connection`]). Knows nothing of load, schedules or
 //! measurement.
 
+pub mod accept;
 mod carrier;
 mod connection;
 mod decoder;
 mod frame;
 mod outbox;
+mod tls_server;
 
 pub use carrier::{Carrier, Transport};
 pub use connection::{Connection, Ending, Limits, Scratch};
 pub use decoder::{Decoder, Event};
 pub use frame::{Role, encode_frame, is_valid_close_code};
 pub use outbox::{Full, Outbox};
+pub use tls_server::{Identity, TlsServer, TlsServerError};
 pub use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
