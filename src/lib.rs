@@ -1,8 +1,10 @@
 //! `wsbench`: WebSocket load tester and diagnostics tool.
 
 pub mod clock;
+pub mod commands;
 pub mod exit;
 pub mod failure;
 pub mod metrics;
 pub mod scenario;
+pub mod server;
 pub mod wire;

@@ -9,6 +9,7 @@ mod carrier;
 mod connection;
 mod decoder;
 mod frame;
+pub mod listener;
 mod outbox;
 mod tls_server;
 
