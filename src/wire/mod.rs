@@ -7,12 +7,23 @@
 mod carrier;
 mod connection;
 mod decoder;
+mod dial;
 mod frame;
 mod outbox;
+mod resolve;
+mod response;
+mod tls;
+mod upgrade;
+mod url;
 
 pub use carrier::{Carrier, Transport};
 pub use connection::{Connection, Ending, Limits, Scratch};
 pub use decoder::{Decoder, Event};
+pub use dial::{Answer, DialError, DialSettings, Dialled, Dialler, Timings};
 pub use frame::{Role, encode_frame, is_valid_close_code};
 pub use outbox::{Full, Outbox};
+pub use resolve::Override;
+pub use tls::{TlsError, TlsSettings, TlsVersion, client_tls};
 pub use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+pub use upgrade::{UpgradeRequest, accept_key};
+pub use url::{Url, UrlError};
