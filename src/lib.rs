@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod commands;
+pub mod engine;
 pub mod exit;
 pub mod failure;
 pub mod metrics;

@@ -161,11 +161,11 @@ fn lines(options: ServeOptions, last: Totals, now: Totals, seconds: f64) -> Stri
 
 /// Every connection is a descriptor: take as many as are allowed without asking anybody.
 fn raise_descriptor_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
     // Refused: then the lower limit stays, and its exhaustion is reported when it comes.
-    let _ = setrlimit(Resource::Nofile, limit);
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
 }
 
 #[cfg(test)]

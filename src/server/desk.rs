@@ -13,6 +13,10 @@ use super::lane::Lane;
 use super::member::Member;
 use crate::wire::{Data, Event, Full, OpCode, Outbox};
 
+/// Nothing more is read or answered while so many bytes wait to be written: the peer has to read
+/// first.
+pub(super) const HIGH_WATER: usize = 64 * 1024;
+
 /// How far the end of a connection has come; see [`super::session`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -54,6 +58,11 @@ impl Message<'_> {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(bytes) => bytes,
         }
+    }
+
+    /// Bytes of memory it takes to hold it.
+    fn cost(&self) -> usize {
+        self.bytes().len() + size_of::<(Instant, Self)>() + 16
     }
 
     fn into_owned(self) -> Message<'static> {
@@ -117,7 +126,7 @@ impl Desk {
         held.is_some_and(|held| held.bytes > self.lane.limits.max_outbound)
     }
 
-    /// Answers the held messages whose time has come.
+    /// Answers the held messages whose time has come, as long as the peer reads.
     pub fn answer_due(&mut self, outbox: &mut Outbox) {
         let Some(held) = &self.held else {
             return;
@@ -127,11 +136,12 @@ impl Desk {
         }
         let now = Instant::now();
         while self.phase == Phase::Open
+            && outbox.len() <= HIGH_WATER
             && let Some(held) = &mut self.held
             && held.queue.front().is_some_and(|(due, _)| *due <= now)
             && let Some((_, message)) = held.queue.pop_front()
         {
-            held.bytes -= message.bytes().len();
+            held.bytes -= message.cost();
             self.answer(&message, outbox);
         }
     }
@@ -144,7 +154,7 @@ impl Desk {
         let Some(held) = &mut self.held else {
             return self.answer(&message, outbox);
         };
-        held.bytes += message.bytes().len();
+        held.bytes += message.cost();
         let due = self
             .lane
             .alarm

@@ -1,7 +1,7 @@
 //! Who may come in: origin, token, free places, subprotocol. Pure; judged once a connection.
 
 use crate::scenario::ServerPlan;
-use crate::wire::accept::{Refusal, UpgradeRequest};
+use crate::wire::accept::{Refusal, Request};
 
 /// No place is left (`max_connections`).
 pub const FULL: Refusal = Refusal {
@@ -21,7 +21,7 @@ pub enum Admission<'a> {
 }
 
 /// Judges everything that needs no count of connections.
-pub fn admit<'a>(plan: &'a ServerPlan, request: &UpgradeRequest) -> Admission<'a> {
+pub fn admit<'a>(plan: &'a ServerPlan, request: &Request) -> Admission<'a> {
     if !plan.origins.is_empty() {
         let origin = request.origin.as_deref().unwrap_or("");
         if !plan.origins.iter().any(|o| o.eq_ignore_ascii_case(origin)) {
@@ -46,7 +46,7 @@ pub fn admit<'a>(plan: &'a ServerPlan, request: &UpgradeRequest) -> Admission<'a
     Admission::Open(plan.subprotocols.iter().find(offered).map(String::as_str))
 }
 
-fn presents(request: &UpgradeRequest, token: &str) -> bool {
+fn presents(request: &Request, token: &str) -> bool {
     let query = request
         .target
         .split_once('?')
@@ -87,8 +87,8 @@ mod tests {
     use super::*;
     use crate::server::tests::plan;
 
-    fn request(target: &str) -> UpgradeRequest {
-        UpgradeRequest {
+    fn request(target: &str) -> Request {
+        Request {
             target: target.to_owned(),
             origin: None,
             bearer: None,

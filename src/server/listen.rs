@@ -34,17 +34,11 @@ pub(super) fn run(
         Err(error) => return ready(Err(error)),
     };
     runtime.block_on(async {
-        let started = async { Ok((TcpListener::from_std(listener)?, Timer::precise()?)) };
-        let (listener, timer, freezer) = match (started.await, Timer::precise()) {
-            (Ok((listener, timer)), Ok(freezer)) => (listener, timer, freezer),
-            (Err(error), _) | (_, Err(error)) => return ready(Err(error)),
-        };
         let lane = Rc::new(Lane::new(shared, index));
-        spawn_local(ring_alarms(Rc::clone(&lane), timer));
-        spawn_local(take_parcels(Rc::clone(&lane)));
-        if let Some(stall) = lane.plan().stall {
-            spawn_local(freeze(stall, lane.shared.started, freezer));
-        }
+        let listener = match start(&lane, listener) {
+            Ok(listener) => listener,
+            Err(error) => return ready(Err(error)),
+        };
         let mut stop = lane.shared.stop.subscribe();
         ready(Ok(()));
         tokio::select! {
@@ -54,6 +48,17 @@ pub(super) fn run(
         drop(listener);
         lane.clear(LINGER).await;
     });
+}
+
+/// Starts what runs beside the listener.
+fn start(lane: &Rc<Lane>, listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    let listener = TcpListener::from_std(listener)?;
+    spawn_local(ring_alarms(Rc::clone(lane), Timer::precise()?));
+    spawn_local(take_parcels(Rc::clone(lane)));
+    if let Some(stall) = lane.plan().stall {
+        spawn_local(freeze(stall, lane.shared.started, Timer::precise()?));
+    }
+    Ok(listener)
 }
 
 /// Does what is due later, for ever.
@@ -119,9 +124,8 @@ async fn serve_tls(seat: super::lane::Seat, tcp: TcpStream) {
 
 /// EMFILE, ENFILE, ENOBUFS, ENOMEM.
 fn is_shortage(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    shortages
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+    use nix::errno::Errno;
+    let shortages = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    errno.is_some_and(|errno| shortages.contains(&errno))
 }

@@ -19,15 +19,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::alarm::Bell;
-use super::desk::{Desk, Phase};
+use super::desk::{Desk, HIGH_WATER, Phase};
 use super::gate::{self, Admission};
 use super::lane::Seat;
 use super::member::{Member, Order, Stage};
 use crate::wire::accept::{self, AcceptError, Refusal};
 use crate::wire::{Carrier, Connection, Ending, Role};
-
-/// Nothing more is read while so many bytes wait to be written: the peer has to read first.
-const HIGH_WATER: usize = 64 * 1024;
 
 /// Serves one connection until it is gone.
 pub(super) async fn serve<S: Carrier>(seat: Seat, stream: S) {

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::time::{Instant, Sleep};
 
@@ -19,7 +19,7 @@ pub(super) struct Timer {
 #[derive(Debug)]
 enum Kind {
     #[cfg(target_os = "linux")]
-    Descriptor(tokio::io::unix::AsyncFd<rustix::fd::OwnedFd>),
+    Descriptor(descriptor::Descriptor),
     Runtime(Pin<Box<Sleep>>),
 }
 
@@ -27,18 +27,9 @@ impl Timer {
     /// The best this system has; to be made within the runtime that polls it.
     #[cfg(target_os = "linux")]
     pub fn precise() -> io::Result<Self> {
-        use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
-        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-        let descriptor = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        #[expect(
-            deprecated,
-            reason = "the replacement is unsafe, and an OwnedFd that stays here meets its conditions"
-        )]
-        let descriptor =
-            tokio::io::unix::AsyncFd::with_interest(descriptor, tokio::io::Interest::READABLE)?;
         Ok(Self {
             armed: None,
-            kind: Kind::Descriptor(descriptor),
+            kind: Kind::Descriptor(descriptor::Descriptor::new()?),
         })
     }
 
@@ -56,28 +47,33 @@ impl Timer {
         }
     }
 
-    /// Ready once `due` has come. A system that fails to tell the time counts as due.
+    /// Ready once `due` has come.
     pub fn poll_until(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<()> {
-        if Instant::now() >= due {
-            self.armed = None;
-            return Poll::Ready(());
-        }
-        let rearm = self.armed != Some(due);
-        self.armed = Some(due);
-        let waited = match &mut self.kind {
-            #[cfg(target_os = "linux")]
-            Kind::Descriptor(descriptor) => poll_descriptor(descriptor, rearm.then_some(due), cx),
-            Kind::Runtime(sleep) => {
-                if rearm {
-                    sleep.as_mut().reset(due);
-                }
-                sleep.as_mut().poll(cx)
+        loop {
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.armed = None;
+                return Poll::Ready(());
             }
-        };
-        if waited.is_ready() {
+            let rearm = self.armed.replace(due) != Some(due);
+            match &mut self.kind {
+                #[cfg(target_os = "linux")]
+                Kind::Descriptor(descriptor) => {
+                    if rearm {
+                        descriptor.set(left);
+                    }
+                    ready!(descriptor.poll(cx));
+                }
+                Kind::Runtime(sleep) => {
+                    if rearm {
+                        sleep.as_mut().reset(due);
+                    }
+                    ready!(sleep.as_mut().poll(cx));
+                }
+            }
+            // It may have been the ring of an earlier wait: look at the clock again.
             self.armed = None;
         }
-        waited
     }
 
     /// Waits until `due`.
@@ -87,34 +83,52 @@ impl Timer {
 }
 
 #[cfg(target_os = "linux")]
-fn poll_descriptor(
-    descriptor: &tokio::io::unix::AsyncFd<rustix::fd::OwnedFd>,
-    rearm: Option<Instant>,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
-    use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
-    if let Some(due) = rearm {
-        let left = due.saturating_duration_since(Instant::now());
-        let zero = Timespec::default();
-        let setting = Itimerspec {
-            it_interval: zero,
-            // Zero would disarm it.
-            it_value: Timespec {
-                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: i64::from(left.subsec_nanos().max(1)),
-            },
-        };
-        if timerfd_settime(descriptor, TimerfdTimerFlags::empty(), &setting).is_err() {
-            return Poll::Ready(());
-        }
+mod descriptor {
+    use std::io;
+    use std::os::fd::{AsFd, OwnedFd};
+    use std::task::{Context, Poll, ready};
+    use std::time::Duration;
+
+    use nix::sys::time::TimeSpec;
+    use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+
+    /// A one-shot timer in the reactor's epoll set.
+    #[derive(Debug)]
+    pub struct Descriptor {
+        timer: TimerFd,
+        watched: AsyncFd<OwnedFd>,
     }
-    loop {
-        let Ok(mut guard) = std::task::ready!(descriptor.poll_read_ready(cx)) else {
-            return Poll::Ready(());
-        };
-        match rustix::io::read(descriptor, &mut [0; 8]) {
-            Err(rustix::io::Errno::AGAIN) => guard.clear_ready(),
-            _ => return Poll::Ready(()),
+
+    impl Descriptor {
+        pub fn new() -> io::Result<Self> {
+            let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+            let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
+            let watched = timer.as_fd().try_clone_to_owned()?;
+            // SAFETY: an `OwnedFd` is open for as long as it lives and always the same descriptor.
+            #[expect(unsafe_code, reason = "the safe constructors are deprecated")]
+            let watched = unsafe { AsyncFd::register_with_interest(watched, Interest::READABLE)? };
+            Ok(Self { timer, watched })
+        }
+
+        /// Rings once, so much later; never zero, which would disarm it.
+        pub fn set(&self, left: Duration) {
+            let expiration = Expiration::OneShot(TimeSpec::from_duration(left));
+            self.timer
+                .set(expiration, TimerSetTimeFlags::empty())
+                .expect("a one-shot of a valid duration can always be set");
+        }
+
+        /// The expiry is not read: setting the timer anew clears it, and with edge-triggered epoll
+        /// the next expiry is a new edge. That saves a system call each time.
+        pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+            match ready!(self.watched.poll_read_ready(cx)) {
+                Ok(mut guard) => guard.clear_ready(),
+                // The runtime is shutting down.
+                Err(_) => return Poll::Pending,
+            }
+            Poll::Ready(())
         }
     }
 }

@@ -9,8 +9,9 @@ use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sha1::{Digest as _, Sha1};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::upgrade::accept_key;
 
 /// Most bytes a request's head may have.
 pub const MAX_HEAD: usize = 64 * 1024;
@@ -19,7 +20,7 @@ const MAX_HEADERS: usize = 128;
 
 /// A correct upgrade request: what a server needs to know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpgradeRequest {
+pub struct Request {
     /// The request target: path and query, undecoded.
     pub target: String,
     /// The browser's page, if it said so.
@@ -91,20 +92,12 @@ const fn refuse(status: u16, text: &'static str) -> Refusal {
     Refusal { status, text }
 }
 
-/// Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 4.2.2, step 5.4).
-pub fn accept_key(key: &[u8]) -> String {
-    let mut hash = Sha1::new();
-    hash.update(key);
-    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    STANDARD.encode(hash.finalize())
-}
-
 /// Reads a request's head into `head`, which then also holds whatever came behind it
-/// (from [`UpgradeRequest::length`] on).
+/// (from [`Request::length`] on).
 pub async fn receive_request<S: AsyncRead + Unpin>(
     stream: &mut S,
     head: &mut Vec<u8>,
-) -> Result<UpgradeRequest, AcceptError> {
+) -> Result<Request, AcceptError> {
     loop {
         head.reserve(1024);
         let searched = head.len().saturating_sub(3);
@@ -131,7 +124,7 @@ pub async fn receive_request<S: AsyncRead + Unpin>(
 /// Answers 101, with the chosen subprotocol.
 pub async fn switch_protocols<S: AsyncWrite + Unpin>(
     stream: &mut S,
-    request: &UpgradeRequest,
+    request: &Request,
     subprotocol: Option<&str>,
 ) -> io::Result<()> {
     let mut answer = format!(
@@ -150,7 +143,7 @@ pub async fn switch_protocols<S: AsyncWrite + Unpin>(
 }
 
 /// Parses and judges a head that is complete.
-fn parse_request(head: &[u8]) -> Result<UpgradeRequest, Refusal> {
+fn parse_request(head: &[u8]) -> Result<Request, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let length = match request.parse(head) {
@@ -177,7 +170,7 @@ fn parse_request(head: &[u8]) -> Result<UpgradeRequest, Refusal> {
         let fits = scheme.eq_ignore_ascii_case("bearer");
         fits.then(|| token.trim().to_owned())
     });
-    Ok(UpgradeRequest {
+    Ok(Request {
         target: target.to_owned(),
         origin: fields.single("origin")?.map(str::to_owned),
         bearer,
@@ -217,7 +210,7 @@ fn judge_upgrade(fields: &Fields<'_, '_>) -> Result<String, Refusal> {
             "Sec-WebSocket-Key is not the base64 of 16 bytes",
         ));
     }
-    Ok(accept_key(key.as_bytes()))
+    Ok(accept_key(key))
 }
 
 /// Header lines, looked up by lower-case name.

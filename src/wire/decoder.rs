@@ -249,7 +249,14 @@ mod tests {
         (events, None)
     }
 
-    const TABLE: &[(&str, &[u8], &[&str], Option<Violation>)] = &[
+    type Case = (
+        &'static str,
+        &'static [u8],
+        &'static [&'static str],
+        Option<Violation>,
+    );
+
+    const TABLE: &[Case] = &[
         (
             "two in one read",
             b"\x81\x02hi\x82\x01\x00",

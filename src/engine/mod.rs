@@ -1,0 +1,5 @@
+//! The engine: runs a scenario and measures it.
+
+pub mod alarm;
+pub mod due;
+pub mod pacer;
