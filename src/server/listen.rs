@@ -116,8 +116,9 @@ async fn serve_tls(seat: super::lane::Seat, tcp: TcpStream) {
     let Some(tls) = &shared.tls else {
         return;
     };
+    let handshake = Box::pin(tls.accept(tcp));
     // A failed handshake has already been answered with rustls's alert.
-    if let Some(Ok(stream)) = session::unless_late(&seat.member, tls.accept(tcp)).await {
+    if let Some(Ok(stream)) = session::unless_late(&seat.member, handshake).await {
         session::serve(seat, stream).await;
     }
 }
