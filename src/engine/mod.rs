@@ -1,0 +1,6 @@
+//! The machines that make load: pure rules first, the loop around them elsewhere.
+//!
+//! `heartbeat`, `reconnect`, `schedule`, `extract` and `matching` are functions of (event, offset):
+//! they read no clock and hold no socket, so their tests are tables.
+
+pub mod heartbeat;
