@@ -4,3 +4,5 @@
 //! they read no clock and hold no socket, so their tests are tables.
 
 pub mod heartbeat;
+pub mod reconnect;
+pub mod schedule;
