@@ -80,6 +80,25 @@ impl Identity {
         })
     }
 
+    /// A client that has nowhere to dial to: it fails instead of dialling.
+    pub(super) fn nowhere(number: u64) -> Self {
+        let url = Url {
+            secure: false,
+            host: String::new(),
+            port: 0,
+            path: "/".to_owned(),
+        };
+        Self {
+            number,
+            session: 0,
+            rng: fastrand::Rng::with_seed(number),
+            url: Rc::new(url),
+            request: Rc::default(),
+            source: None,
+            captures: Vec::new(),
+        }
+    }
+
     /// What message number `seq`, due at `intended_us`, is rendered from.
     pub fn context<'a>(&'a self, plan: &'a Plan, seq: u64, intended_us: u64) -> Context<'a> {
         Context {
