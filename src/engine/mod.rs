@@ -5,5 +5,6 @@
 
 pub mod extract;
 pub mod heartbeat;
+pub mod matching;
 pub mod reconnect;
 pub mod schedule;
