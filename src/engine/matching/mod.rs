@@ -1,7 +1,7 @@
 //! Which answer belongs to which question: the outstanding questions of one client.
 //!
-//! A [`SessionMatchers`] is compiled once for each session of a shard; every client of it has a small
-//! [`Questions`] table. A received message is at most one of: the reply to a question, the answer to a
+//! [`Matchers`] are compiled once for each session; a shard has one [`Reader`] for each session, and every
+//! client a small [`Questions`] table. A received message is at most one of: the reply to a question, the answer to a
 //! beat, another client's message (a delivery), what a step waits for, or unexpected; in that order. The
 //! one exception is a sender's own broadcast, which can be reply and delivery at once.
 //!
@@ -13,6 +13,7 @@
 //! It does not send, does not read a clock, and does not count.
 
 mod compile;
+mod reader;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,7 +21,8 @@ use std::time::Duration;
 use crate::clock::Offset;
 use crate::scenario::template::Context;
 
-pub use compile::{Arrival, DeliveryId, Incoming, Key, QuestionId, SessionMatchers};
+pub use compile::{DeliveryId, Matchers, QuestionId};
+pub use reader::{Arrival, Incoming, Key, Reader};
 
 /// Questions one client can have outstanding; beyond it a message must not be sent.
 pub const OUTSTANDING_LIMIT: usize = 65_536;
@@ -104,11 +106,7 @@ pub struct Questions {
 
 impl Questions {
     /// For a client; renders what its deliveries and heartbeat answers look like.
-    pub fn new(
-        matchers: &mut SessionMatchers,
-        context: &Context<'_>,
-        rng: &mut fastrand::Rng,
-    ) -> Self {
+    pub fn new(reader: &mut Reader, context: &Context<'_>, rng: &mut fastrand::Rng) -> Self {
         let mut questions = Self {
             entries: VecDeque::new(),
             expecting: None,
@@ -117,19 +115,14 @@ impl Questions {
             beats: VecDeque::new(),
             deliveries: Box::default(),
         };
-        questions.refresh(matchers, context, rng);
+        questions.refresh(reader, context, rng);
         questions
     }
 
     /// Renders deliveries and heartbeat answers again, after a capture they may use.
-    pub fn refresh(
-        &mut self,
-        matchers: &mut SessionMatchers,
-        context: &Context<'_>,
-        rng: &mut fastrand::Rng,
-    ) {
-        self.any_beat = matchers.any_beat_key(context, rng);
-        self.deliveries = matchers.delivery_keys(context, rng);
+    pub fn refresh(&mut self, reader: &mut Reader, context: &Context<'_>, rng: &mut fastrand::Rng) {
+        self.any_beat = reader.any_beat_key(context, rng);
+        self.deliveries = reader.delivery_keys(context, rng);
     }
 
     /// Questions outstanding, a waiting step not included.
@@ -147,13 +140,17 @@ impl Questions {
         self.entries.len() >= OUTSTANDING_LIMIT
     }
 
-    /// Adds a question. One of kind `Expect` becomes the waiting step and replaces the one before.
+    /// Adds a question. One of kind `Expect` becomes the waiting step; a session waits at one step at a
+    /// time, so the one before has been answered, has expired or was lost.
     pub fn ask(&mut self, entry: Entry) -> Result<(), TableFull> {
         if self.is_empty() {
             self.earliest = Offset::MAX;
         }
         match entry.kind {
-            QuestionKind::Expect => self.expecting = Some(entry),
+            QuestionKind::Expect => {
+                debug_assert!(self.expecting.is_none(), "a session waits at one step");
+                self.expecting = Some(entry);
+            }
             QuestionKind::Reply if self.is_full() => return Err(TableFull),
             QuestionKind::Reply => self.entries.push_back(entry),
         }
@@ -172,29 +169,29 @@ impl Questions {
     /// Says what a message received at `now` is, and takes the question it answers off the table.
     pub fn dispatch(
         &mut self,
-        matchers: &mut SessionMatchers,
+        reader: &mut Reader,
         message: Incoming<'_>,
         now: Offset,
     ) -> Dispatch {
-        matchers.begin();
+        reader.begin();
         let answers = |entry: &Entry| {
-            now <= entry.deadline && matchers.answers(entry.question, entry.key, message)
+            now <= entry.deadline && reader.answers(entry.question, entry.key, message)
         };
         // In order means at index 0. Out of order, what lies before is few or soon expires, and taking
         // an entry out moves only the shorter side.
         let found = self.entries.iter().position(answers);
         if let Some(entry) = found.and_then(|index| self.entries.remove(index)) {
-            let delivery = matchers.own_delivery(entry.question, &self.deliveries, message);
+            let delivery = reader.own_delivery(entry.question, &self.deliveries, message);
             return Dispatch::Reply { entry, delivery };
         }
-        if let Some(id) = self.beat_answered(matchers, message) {
+        if let Some(id) = self.beat_answered(reader, message) {
             return Dispatch::Heartbeat { id };
         }
-        if let Some(arrival) = matchers.delivery(&self.deliveries, message) {
+        if let Some(arrival) = reader.delivery(&self.deliveries, message) {
             return Dispatch::Delivery(arrival);
         }
         let answers = |entry: &mut Entry| {
-            now <= entry.deadline && matchers.answers(entry.question, entry.key, message)
+            now <= entry.deadline && reader.answers(entry.question, entry.key, message)
         };
         match self.expecting.take_if(answers) {
             Some(entry) => Dispatch::Expected(entry),
@@ -242,17 +239,13 @@ impl Questions {
         self.entries.drain(..).chain(waiting).for_each(emit);
     }
 
-    fn beat_answered(
-        &self,
-        matchers: &mut SessionMatchers,
-        message: Incoming<'_>,
-    ) -> Option<Option<u64>> {
+    fn beat_answered(&self, reader: &mut Reader, message: Incoming<'_>) -> Option<Option<u64>> {
         if let Some(key) = self.any_beat {
-            return matchers.answers_beat(key, message).then_some(None);
+            return reader.answers_beat(key, message).then_some(None);
         }
         // Newest first: answers are nearly always for one of the last beats.
         let mut beats = self.beats.iter().rev();
-        let (id, _) = beats.find(|(_, key)| matchers.answers_beat(*key, message))?;
+        let (id, _) = beats.find(|(_, key)| reader.answers_beat(*key, message))?;
         Some(Some(*id))
     }
 }

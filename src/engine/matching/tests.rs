@@ -76,10 +76,10 @@ fn ms(millis: u64) -> Offset {
     Offset::from(Duration::from_millis(millis))
 }
 
-/// A session's matchers and one client of it.
+/// A session's reader and one client of it.
 struct Client {
     steps: Vec<Step>,
-    matchers: SessionMatchers,
+    reader: Reader,
     questions: Questions,
     rng: fastrand::Rng,
 }
@@ -91,36 +91,35 @@ impl Client {
             weight: 1,
             steps,
         };
-        let mut matchers = SessionMatchers::compile(&session, &heartbeat(beat));
+        let matchers = Matchers::compile(&session, &heartbeat(beat));
+        let mut reader = Reader::new(Arc::new(matchers));
         let mut rng = fastrand::Rng::with_seed(1);
-        let questions = Questions::new(&mut matchers, &Context::default(), &mut rng);
+        let questions = Questions::new(&mut reader, &Context::default(), &mut rng);
         Self {
             steps: session.steps,
-            matchers,
+            reader,
             questions,
             rng,
         }
     }
 
     fn ask(&mut self, step: usize, at: u64, payload: Incoming<'_>) -> Entry {
-        let id = self.matchers.question(&self.steps[step]).unwrap();
+        let id = self.reader.matchers().question(&self.steps[step]).unwrap();
         let context = Context::default();
-        let key = self
-            .matchers
-            .key(id, Some(payload), &context, &mut self.rng);
-        let entry = self.matchers.entry(id, key, ms(at), ms(at), true);
+        let key = self.reader.key(id, Some(payload), &context, &mut self.rng);
+        let entry = self.reader.matchers().entry(id, key, ms(at), ms(at), true);
         self.questions.ask(entry).unwrap();
         entry
     }
 
     fn gets(&mut self, message: &str, at: u64) -> Dispatch {
         let message = Incoming::Text(message);
-        self.questions.dispatch(&mut self.matchers, message, ms(at))
+        self.questions.dispatch(&mut self.reader, message, ms(at))
     }
 
     fn gets_bytes(&mut self, message: &[u8], at: u64) -> Dispatch {
         let message = Incoming::Binary(message);
-        self.questions.dispatch(&mut self.matchers, message, ms(at))
+        self.questions.dispatch(&mut self.reader, message, ms(at))
     }
 }
 
@@ -227,7 +226,11 @@ fn a_senders_own_broadcast_is_reply_and_delivery() {
     let own = json(&[("/id", "1")]);
     let mut client = Client::new(vec![send(own, Some(said(true)))], None);
     let entry = client.ask(0, 0, Incoming::Text("x"));
-    let delivery = client.matchers.delivery_of(&client.steps[0]).unwrap();
+    let delivery = client
+        .reader
+        .matchers()
+        .delivery_of(&client.steps[0])
+        .unwrap();
     let arrival = Arrival {
         delivery,
         sent_us: 42,
@@ -244,7 +247,7 @@ fn beats_with_answers_of_their_own_are_told_apart() {
         let payload = id.to_string();
         let sent = Incoming::Text(&payload);
         let key = client
-            .matchers
+            .reader
             .beat_key(sent, &Context::default(), &mut client.rng);
         client.questions.beat_sent(id, key.unwrap());
     }
@@ -310,7 +313,7 @@ fn captures_come_from_the_same_message() {
     let mut kept = Vec::new();
     let keep = |slot, value: &str| kept.push((slot, value.to_owned()));
     client
-        .matchers
+        .reader
         .captures(entry.question, Incoming::Text(message), keep);
     assert_eq!(kept, [(3, "a\tb".to_owned())]);
 }
