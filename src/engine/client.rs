@@ -15,13 +15,13 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use super::identity::Identity;
-use super::live::{Ended, Live, Next};
+use super::live::{Ended, Live, Next, skip};
 use super::reconnect::Backoff;
 use super::schedule::Ticks;
 use super::shard::{Control, Shard};
 use super::stage::Stage;
 use crate::clock::Offset;
-use crate::failure::{CloseCause, FailureKind};
+use crate::failure::FailureKind;
 use crate::metrics::{Counter, Metric, Origin};
 use crate::scenario::ReconnectPolicy;
 use crate::wire::{Connection, Dial, DialError, Dialled, Role, Timings};
@@ -68,6 +68,10 @@ impl<D: Dial + 'static> Client<D> {
     /// Lives until the run ends, the load falls, or the policy gives up.
     pub async fn run(mut self) {
         self.live().await;
+        let over = self.shard.drain_began.get().min(self.shard.now());
+        for ticks in self.ticks.iter_mut().flatten() {
+            skip(&self.shard, ticks, over);
+        }
         self.shard.forget(self.identity.number, &self.control);
     }
 
@@ -223,9 +227,4 @@ impl<D: Dial + 'static> Client<D> {
             .await;
         true
     }
-}
-
-/// Whether losing a connection in this way is the client's own doing.
-pub(super) const fn is_own(cause: CloseCause) -> bool {
-    matches!(cause, CloseCause::ByUs | CloseCause::ByUsUnanswered)
 }

@@ -126,7 +126,7 @@ fn deal<T>(list: &[T], number: u64) -> &T {
 
 fn row(plan: &Plan, number: u64) -> &[String] {
     match &plan.scenario.data {
-        Some(data) if !data.rows.is_empty() => deal(&data.rows, number),
+        Some(data) if !data.rows.is_empty() => deal(&data.rows, number).as_slice(),
         _ => &[],
     }
 }

@@ -8,6 +8,7 @@ use rustls::ClientConfig;
 
 use super::groups::Groups;
 use super::heartbeat::Rule;
+use super::live::StepQuestions;
 use super::matching::Matchers;
 use super::program::Program;
 use super::schedule::{Deal, LoadCurve, Phases};
@@ -34,8 +35,10 @@ pub struct Plan {
     pub deal: Deal,
     /// A program for each session.
     pub programs: Vec<Arc<Program>>,
-    /// The questions of each session.
+    /// The matchers of each session.
     pub matchers: Vec<Arc<Matchers>>,
+    /// Which question each step of each session asks.
+    pub questions: Vec<StepQuestions>,
     /// When a connection counts as dead; `None` = it is never judged.
     pub rule: Option<Arc<Rule>>,
     /// Who expects whose broadcasts.
@@ -61,18 +64,26 @@ impl Plan {
             .then(|| client_tls(&tls_settings(&scenario)))
             .transpose()?;
         let sessions = &scenario.sessions;
+        let programs: Vec<Arc<Program>> = sessions
+            .iter()
+            .map(|s| Arc::new(Program::compile(s)))
+            .collect();
+        let matchers: Vec<Arc<Matchers>> = sessions
+            .iter()
+            .map(|s| Arc::new(Matchers::compile(s, &scenario.heartbeat)))
+            .collect();
+        let questions = programs
+            .iter()
+            .zip(&matchers)
+            .map(|(program, matchers)| StepQuestions::of(program, matchers))
+            .collect();
         Ok(Self {
             phases: Phases::of(&scenario.load),
             curve: LoadCurve::new(&scenario.load, scenario.seed),
             deal: Deal::new(sessions.iter().map(|s| s.weight)),
-            programs: sessions
-                .iter()
-                .map(|s| Arc::new(Program::compile(s)))
-                .collect(),
-            matchers: sessions
-                .iter()
-                .map(|s| Arc::new(Matchers::compile(s, &scenario.heartbeat)))
-                .collect(),
+            programs,
+            matchers,
+            questions,
             rule: Rule::of(&scenario.heartbeat).map(Arc::new),
             groups: Groups::default(),
             shards: shards.max(1),

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::alarm::Alarm;
 use super::client::Client;
 use super::due::Slot;
+use super::matching::Reader;
 use super::pacer::Pacer;
 use super::plan::{INTERVAL, Plan};
 use super::schedule::{Change, Direction, Phase as PlanPhase, Shard as Share};
@@ -67,10 +68,14 @@ pub struct Shard<D: Dial> {
     pub text: RefCell<Vec<u8>>,
     /// Its clock work.
     pub pacer: Pacer,
+    /// Reads messages, by session.
+    pub readers: RefCell<Vec<Reader>>,
     /// How it dials.
     pub dialler: D,
     /// What its clients are to do.
     pub stage: Cell<Stage>,
+    /// When clients were told to send nothing new; [`Offset::MAX`] = not yet.
+    pub drain_began: Cell<Offset>,
     /// Open connections.
     pub connected: Cell<u64>,
     /// Questions without an answer yet.
@@ -102,12 +107,14 @@ pub async fn run<D: Dial + 'static>(
     let shard = Rc::new(Shard {
         index,
         pacer: Pacer::new(plan.epoch, alarm),
+        readers: RefCell::new(plan.matchers.iter().cloned().map(Reader::new).collect()),
         plan,
         recorder: RefCell::new(Recorder::new()),
         scratch: RefCell::new(Scratch::new()),
         text: RefCell::new(Vec::with_capacity(4096)),
         dialler,
         stage: Cell::new(*lines.stage.borrow()),
+        drain_began: Cell::new(Offset::MAX),
         connected: Cell::new(0),
         outstanding: Cell::new(0),
         alive: Cell::new(0),
@@ -126,6 +133,9 @@ pub async fn run<D: Dial + 'static>(
                 // A coordinator that went away means: stop.
                 let stage = changed.map_or(Stage::Cut, |()| *lines.stage.borrow_and_update());
                 shard.stage.set(stage);
+                if stage >= Stage::Draining {
+                    shard.drain_began.set(shard.drain_began.get().min(shard.now()));
+                }
                 shard.pacer.wake_all();
             }
             () = ticker.tick() => {
@@ -303,10 +313,7 @@ impl<D: Dial + 'static> Ticker<D> {
             }
         }
         if started_all && !self.idle && shard.alive.get() == 0 {
-            self.idle = self
-                .reports
-                .try_send((shard.index, Message::Idle))
-                .is_ok();
+            self.idle = self.reports.try_send((shard.index, Message::Idle)).is_ok();
         }
     }
 

@@ -159,6 +159,20 @@ impl<S: Carrier> Connection<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Reads once and throws it away: for what a peer still sends after we stopped listening.
+    pub fn poll_discard(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+    ) -> Poll<Result<(), Ending>> {
+        let mut buffer = ReadBuf::new(&mut scratch.bytes);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        match buffer.filled().len() {
+            0 => Poll::Ready(Err(Ending::Eof)),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
     /// Writes the outbox; `Ready(Ok)` = the kernel has taken everything.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
         if self.outbox.is_empty() && !self.unflushed {

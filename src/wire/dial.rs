@@ -147,7 +147,6 @@ impl Dial for Dialler {
             })),
         }
     }
-
 }
 
 impl Dialler {

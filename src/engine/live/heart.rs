@@ -191,8 +191,8 @@ impl<D: Dial + 'static> State<'_, D> {
         let context = identity.context(&shard.plan, number, 0);
         template.render(&context, &mut rng, &mut text);
         let sent = Incoming::Text(std::str::from_utf8(&text).unwrap_or(""));
-        let mut matchers = shard.matchers.borrow_mut();
-        let key = matchers[identity.session].beat_key(sent, &context, &mut rng);
+        let mut readers = shard.readers.borrow_mut();
+        let key = readers[identity.session].beat_key(sent, &context, &mut rng);
         identity.rng = rng;
         if let Some(key) = key {
             self.questions.beat_sent(number, key);
@@ -243,8 +243,8 @@ impl<D: Dial + 'static> State<'_, D> {
     pub(super) fn beat_of(&self, payload: &[u8]) -> Option<u64> {
         let (client, rest) = payload.split_first_chunk::<8>()?;
         let (number, _) = rest.split_first_chunk::<8>()?;
-        let ours = payload.len() == PAYLOAD
-            && u64::from_be_bytes(*client) == self.client.identity.number;
+        let ours =
+            payload.len() == PAYLOAD && u64::from_be_bytes(*client) == self.client.identity.number;
         ours.then(|| u64::from_be_bytes(*number))
     }
 }

@@ -31,6 +31,8 @@ use crate::metrics::{Counter, Origin};
 use crate::wire::{Carrier, Connection, Dial, Ending};
 
 pub use ending::{Ended, Next};
+pub use sending::StepQuestions;
+pub(in crate::engine) use sending::skip;
 
 use ending::Closing;
 use heart::Heart;
@@ -88,10 +90,10 @@ impl<'c, D: Dial + 'static> Live<'c, D> {
         let program = Arc::clone(&plan.programs[session]);
         client.ticks.resize(program.sends.len(), None);
         let questions = {
-            let mut matchers = shard.matchers.borrow_mut();
+            let mut readers = shard.readers.borrow_mut();
             let mut rng = client.identity.rng.clone();
             let context = client.identity.context(plan, 0, 0);
-            Questions::new(&mut matchers[session], &context, &mut rng)
+            Questions::new(&mut readers[session], &context, &mut rng)
         };
         let heart = Heart::new(plan, &mut client.identity.rng, opened);
         let pongs = Pongs::new(&plan.scenario.heartbeat, opened);
@@ -134,7 +136,7 @@ impl<'c, D: Dial + 'static> Live<'c, D> {
         }
         if let (Poll::Ready(ended), Some(connection)) = (&polled, self.connection.take()) {
             ending::dispose(connection, ended);
-        } 
+        }
         polled
     }
 }
@@ -169,7 +171,8 @@ impl<D: Dial + 'static> State<'_, D> {
                 (Poll::Ready(Err(ending)), _) | (Poll::Pending, Poll::Ready(Err(ending))) => {
                     return Poll::Ready(self.stream_ended(shard, ending));
                 }
-                (Poll::Pending, Poll::Ready(Ok(()))) if !connection.outbox.is_empty() => {}
+                (Poll::Pending, Poll::Ready(Ok(())))
+                    if !connection.outbox.is_empty() || self.is_runnable() => {}
                 (Poll::Pending, _) => {
                     self.arm(shard, &connection.outbox, cx);
                     return Poll::Pending;

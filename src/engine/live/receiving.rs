@@ -84,11 +84,14 @@ impl<D: Dial + 'static> State<'_, D> {
         }
         let session = self.client.identity.session;
         let dispatch = {
-            let mut matchers = shard.matchers.borrow_mut();
-            self.questions.dispatch(&mut matchers[session], message, now)
+            let mut readers = shard.readers.borrow_mut();
+            self.questions.dispatch(&mut readers[session], message, now)
         };
         match dispatch {
             Dispatch::Reply { entry, delivery } => {
+                if entry.sent == Offset::MAX {
+                    self.sent_already(shard, &entry, now);
+                }
                 self.answered(shard, &entry, now);
                 if let Some(arrival) = delivery {
                     self.delivered(shard, &arrival, now);
@@ -141,16 +144,16 @@ impl<D: Dial + 'static> State<'_, D> {
     fn capture(&mut self, shard: &Shard<D>, question: QuestionId, message: Incoming<'_>) {
         let identity = &mut self.client.identity;
         let mut captured = false;
-        let mut matchers = shard.matchers.borrow_mut();
-        let matchers = &mut matchers[identity.session];
-        matchers.captures(question, message, |slot, value| {
+        let mut readers = shard.readers.borrow_mut();
+        let reader = &mut readers[identity.session];
+        reader.captures(question, message, |slot, value| {
             captured = true;
             identity.capture(slot, value);
         });
         if captured {
             let mut rng = identity.rng.clone();
             let context = identity.context(&shard.plan, 0, 0);
-            self.questions.refresh(matchers, &context, &mut rng);
+            self.questions.refresh(reader, &context, &mut rng);
         }
     }
 

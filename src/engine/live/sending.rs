@@ -1,14 +1,17 @@
 //! What goes out, and when it counts as sent: once the kernel has taken its last byte.
 
+use std::sync::Arc;
+
 use super::State;
 use super::heart::ping_payload;
 use crate::clock::Offset;
-use crate::engine::matching::{Incoming, QuestionId};
+use crate::engine::matching::{Entry, Incoming, Matchers, QuestionId};
+use crate::engine::program::Program;
 use crate::engine::schedule::{self, Ticks};
 use crate::engine::shard::Shard;
 use crate::engine::{identity, plan::Plan};
 use crate::metrics::{Counter, Metric, Origin};
-use crate::scenario::{Payload, SendStep};
+use crate::scenario::{Payload, SendStep, Step};
 use crate::wire::{Dial, Outbox};
 
 /// Messages one wake-up may send for schedules that fell behind, before others get their turn.
@@ -51,7 +54,7 @@ impl<D: Dial + 'static> State<'_, D> {
         outbox: &mut Outbox,
     ) -> bool {
         let plan = &shard.plan;
-        let send = std::sync::Arc::clone(&self.program.sends[step]);
+        let send = Arc::clone(&self.program.sends[step]);
         let question = plan.questions[self.client.identity.session].sends[step];
         if question.is_some() && self.questions.is_full() {
             return false;
@@ -83,11 +86,14 @@ impl<D: Dial + 'static> State<'_, D> {
         let measured = plan.phases.is_measured(intended);
         if let Some(question) = question {
             let sent = incoming(&send, &text);
-            let mut matchers = shard.matchers.borrow_mut();
-            let matchers = &mut matchers[identity.session];
-            let key = matchers.key(question, Some(sent), &context, &mut rng);
-            let mut entry = matchers.entry(question, key, intended, now, measured);
-            entry.sent = Offset::MAX;
+            let mut readers = shard.readers.borrow_mut();
+            let reader = &mut readers[identity.session];
+            let key = reader.key(question, Some(sent), &context, &mut rng);
+            let mut entry = reader
+                .matchers()
+                .entry(question, key, intended, now, measured);
+            // Its time runs once the kernel has it.
+            (entry.sent, entry.deadline) = (Offset::MAX, Offset::MAX);
             self.questions
                 .ask(entry)
                 .expect("room was checked before the message was queued");
@@ -110,28 +116,12 @@ impl<D: Dial + 'static> State<'_, D> {
             return self.pay_pong(outbox);
         }
         let at = shard.now();
-        self.questions.stamp_sent(at);
+        let session = self.client.identity.session;
+        self.questions.stamp_sent(&shard.plan.matchers[session], at);
         let mut list = std::mem::take(&mut self.unsent);
         for unsent in list.drain(..) {
             match unsent {
-                Unsent::Message {
-                    step,
-                    intended,
-                    measured,
-                    asks,
-                } => {
-                    let origin = super::origin(measured);
-                    let mut recorder = shard.recorder.borrow_mut();
-                    let counter = if asks {
-                        Counter::MessagesSent
-                    } else {
-                        Counter::MessagesSentUnmatched
-                    };
-                    recorder.count(origin, counter);
-                    recorder.record(origin, Metric::ScheduleLag, at.since(intended));
-                    drop(recorder);
-                    self.expect_deliveries(shard, step, intended, origin);
-                }
+                Unsent::Message { .. } => self.message_sent(shard, unsent, at),
                 Unsent::Beat { number, due } => self.beat_sent(shard, at, number, due),
                 Unsent::Pong { read } => {
                     shard.record(shard.plan.origin(read), Metric::PongDelay, at.since(read));
@@ -145,13 +135,43 @@ impl<D: Dial + 'static> State<'_, D> {
         self.pay_pong(outbox);
     }
 
-    fn expect_deliveries(
-        &self,
-        shard: &Shard<D>,
-        step: usize,
-        intended: Offset,
-        origin: Origin,
-    ) {
+    fn message_sent(&self, shard: &Shard<D>, unsent: Unsent, at: Offset) {
+        let Unsent::Message {
+            step,
+            intended,
+            measured,
+            asks,
+        } = unsent
+        else {
+            return;
+        };
+        let origin = super::origin(measured);
+        let counter = if asks {
+            Counter::MessagesSent
+        } else {
+            Counter::MessagesSentUnmatched
+        };
+        {
+            let mut recorder = shard.recorder.borrow_mut();
+            recorder.count(origin, counter);
+            recorder.record(origin, Metric::ScheduleLag, at.since(intended));
+        }
+        self.expect_deliveries(shard, step, intended, origin);
+    }
+
+    /// An answer came although the kernel has not taken the whole buffer: its message is out.
+    pub(super) fn sent_already(&mut self, shard: &Shard<D>, entry: &Entry, now: Offset) {
+        let is_it = |unsent: &Unsent| {
+            matches!(unsent, Unsent::Message { intended, asks: true, .. }
+                if *intended == entry.intended)
+        };
+        if let Some(place) = self.unsent.iter().position(is_it) {
+            let unsent = self.unsent.remove(place);
+            self.message_sent(shard, unsent, now);
+        }
+    }
+
+    fn expect_deliveries(&self, shard: &Shard<D>, step: usize, intended: Offset, origin: Origin) {
         let Some(delivery) = &self.program.sends[step].delivery else {
             return;
         };
@@ -162,11 +182,7 @@ impl<D: Dial + 'static> State<'_, D> {
         let epoch = &shard.plan.epoch;
         let seen = epoch.from_unix_micros(epoch.unix_micros(intended));
         let number = self.client.identity.number;
-        let count = group.receivers(
-            seen.unwrap_or(intended),
-            number,
-            delivery.includes_sender,
-        );
+        let count = group.receivers(seen.unwrap_or(intended), number, delivery.includes_sender);
         shard.plan.groups.expect(count);
         let mut recorder = shard.recorder.borrow_mut();
         recorder.add(origin, Counter::DeliveriesExpected, count);
@@ -280,4 +296,16 @@ pub struct StepQuestions {
     pub sends: Vec<Option<QuestionId>>,
     /// Of each expect.
     pub expects: Vec<Option<QuestionId>>,
+}
+
+impl StepQuestions {
+    /// Looks them up once.
+    pub fn of(program: &Program, matchers: &Matchers) -> Self {
+        let sends = program.sends.iter().map(|s| Step::Send(Arc::clone(s)));
+        let expects = program.expects.iter().map(|r| Step::Expect(Arc::clone(r)));
+        Self {
+            sends: sends.map(|step| matchers.question(&step)).collect(),
+            expects: expects.map(|step| matchers.question(&step)).collect(),
+        }
+    }
 }

@@ -7,6 +7,7 @@ use super::ending::{Closing, Next};
 use crate::clock::Offset;
 use crate::engine::matching::{Key, QuestionId};
 use crate::engine::program::Op;
+use crate::engine::schedule::Ticks;
 use crate::engine::shard::Shard;
 use crate::engine::stage::Stage;
 use crate::metrics::Counter;
@@ -43,7 +44,8 @@ impl<D: Dial + 'static> State<'_, D> {
             }
             let program = std::sync::Arc::clone(&self.program);
             let Some(op) = program.ops.get(self.cursor) else {
-                return self.finish(shard, now, outbox);
+                self.waiting = Waiting::Done;
+                return;
             };
             self.cursor += 1;
             if !self.execute(shard, op, now, outbox) {
@@ -122,11 +124,11 @@ impl<D: Dial + 'static> State<'_, D> {
         let identity = &mut self.client.identity;
         let mut rng = identity.rng.clone();
         let context = identity.context(&shard.plan, self.client.seq, 0);
-        let mut matchers = shard.matchers.borrow_mut();
-        let matchers = &mut matchers[session];
-        let key: Key = matchers.key(question, None, &context, &mut rng);
+        let mut readers = shard.readers.borrow_mut();
+        let reader = &mut readers[session];
+        let key: Key = reader.key(question, None, &context, &mut rng);
         let measured = shard.plan.phases.is_measured(now);
-        let entry = matchers.entry(question, key, now, now, measured);
+        let entry = reader.matchers().entry(question, key, now, now, measured);
         identity.rng = rng;
         self.questions
             .ask(entry)
@@ -151,22 +153,28 @@ impl<D: Dial + 'static> State<'_, D> {
         self.start_close(shard, now, outbox, (code, reason), next);
     }
 
-    /// The last step is done. A closed load keeps its clients connected; in an open load a client
-    /// whose session does not last leaves.
-    fn finish(&mut self, shard: &Shard<D>, now: Offset, outbox: &mut Outbox) {
-        self.waiting = Waiting::Done;
-        if self.program.lasts {
-            return;
-        }
-        shard.count(shard.plan.origin(now), Counter::SessionsCompleted);
-        if let LoadModel::Open { .. } = shard.plan.scenario.load.model {
-            self.leaving = true;
-            self.leave_when_done(shard, now, outbox);
-        }
+    /// Whether instructions could run right now.
+    pub(super) fn is_runnable(&self) -> bool {
+        self.waiting == Waiting::Go && !self.leaving && self.closing == Closing::Open
     }
 
-    /// Closes once nothing is outstanding and no schedule has messages left.
+    /// The last step is done and no schedule has messages left. A closed load keeps its clients
+    /// connected; in an open load such a client leaves.
+    fn is_finished(&self, shard: &Shard<D>) -> bool {
+        let open = matches!(shard.plan.scenario.load.model, LoadModel::Open { .. });
+        let ticks = self.client.ticks.iter().flatten();
+        open && self.waiting == Waiting::Done
+            && !self.program.lasts
+            && ticks.filter_map(Ticks::peek).next().is_none()
+    }
+
+    /// Closes once there is nothing left to do and nothing outstanding.
     pub(super) fn leave_when_done(&mut self, shard: &Shard<D>, now: Offset, outbox: &mut Outbox) {
+        if !self.leaving && self.is_finished(shard) {
+            shard.count(shard.plan.origin(now), Counter::SessionsCompleted);
+            self.leaving = true;
+        }
+        // While the run drains, broadcasts of others may still be on their way.
         let draining = shard.stage.get() == Stage::Draining;
         let busy = self.questions.len() > 0 || !self.unsent.is_empty() || draining;
         if self.leaving && !busy && self.closing == Closing::Open {

@@ -38,13 +38,10 @@ impl<D: Dial + 'static> State<'_, D> {
         self.pong_timers(shard, now, outbox);
         self.waited(shard, now);
         self.advance(shard, now, outbox);
-        if !self.leaving {
-            if outbox.is_empty() {
-                self.send_due(shard, now, outbox);
-            }
-        } else {
-            self.leave_when_done(shard, now, outbox);
+        if !self.leaving && outbox.is_empty() {
+            self.send_due(shard, now, outbox);
         }
+        self.leave_when_done(shard, now, outbox);
         None
     }
 
@@ -80,10 +77,6 @@ impl<D: Dial + 'static> State<'_, D> {
             return recorder.count(origin, Counter::ExpectsTimedOut);
         }
         shard.outstanding.set(shard.outstanding.get() - 1);
-        if entry.sent == Offset::MAX {
-            // Still in our own buffer, and it will be counted when it is sent: never answered.
-            return recorder.count(origin, Counter::RepliesTimedOut);
-        }
         recorder.count(origin, Counter::RepliesTimedOut);
         recorder.censor(origin, Metric::RoundTrip);
         recorder.censor(origin, Metric::ServiceTime);

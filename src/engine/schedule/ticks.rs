@@ -112,7 +112,7 @@ pub fn phase(period: Duration, client: u64, step: u64) -> Duration {
     let turn = client
         .wrapping_mul(CLIENT)
         .wrapping_add(step.wrapping_mul(STEP));
-    let nanos = u128::from(Offset::from(period).nanos()) * u128::from(turn) >> 64;
+    let nanos = (u128::from(Offset::from(period).nanos()) * u128::from(turn)) >> 64;
     Duration::from_nanos(nanos as u64)
 }
 
