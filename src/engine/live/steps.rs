@@ -176,7 +176,8 @@ impl<D: Dial + 'static> State<'_, D> {
         }
         // While the run drains, broadcasts of others may still be on their way.
         let draining = shard.stage.get() == Stage::Draining;
-        let busy = self.questions.len() > 0 || !self.unsent.is_empty() || draining;
+        let outstanding = self.questions.len();
+        let busy = outstanding > 0 || !self.unsent.is_empty() || draining;
         if self.leaving && !busy && self.closing == Closing::Open {
             self.start_close(shard, now, outbox, (1000, ""), Next::Leave);
         }
