@@ -4,5 +4,6 @@ pub mod clock;
 pub mod exit;
 pub mod failure;
 pub mod metrics;
+pub mod result;
 pub mod scenario;
 pub mod wire;
