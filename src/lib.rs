@@ -1,10 +1,12 @@
 //! `wsbench`: WebSocket load tester and diagnostics tool.
 
 pub mod clock;
+pub mod commands;
 pub mod compare;
 pub mod exit;
 pub mod failure;
 pub mod metrics;
+pub mod report;
 pub mod result;
 pub mod scenario;
 pub mod wire;
