@@ -49,10 +49,21 @@ pub fn render(result: &RunResult) -> String {
         label.chain(view::figures(summary)).collect()
     });
     table(&mut text, &headings, metrics);
-    let lost = result.summary.closes.iter().filter(|row| row.failure);
-    let failures = result.summary.failures.iter().chain(lost).map(|row| {
+    let (measured, outside) = (&result.summary, &result.outside_measure);
+    let failures = [
+        ("measure", &measured.failures),
+        ("measure", &measured.closes),
+        ("outside", &outside.failures),
+        ("outside", &outside.closes),
+    ];
+    let failures = failures.into_iter().flat_map(|(phase, rows)| {
+        let rows = rows.iter().filter(|row| row.failure);
+        rows.map(move |row| (phase, row))
+    });
+    let failures = failures.map(|(phase, row)| {
         vec![
             row.kind.clone(),
+            phase.to_owned(),
             count(row.count),
             row.example.clone().unwrap_or_default(),
             row.hint.clone().unwrap_or_default(),
@@ -60,7 +71,7 @@ pub fn render(result: &RunResult) -> String {
     });
     table(
         &mut text,
-        &["failure", "count", "example", "hint"],
+        &["failure", "phase", "count", "example", "hint"],
         failures,
     );
     text

@@ -39,7 +39,11 @@ pub const SUMMARY_COLUMNS: &[Column] = &[
     column("p95", "ms", "Likewise."),
     column("p99", "ms", "Likewise."),
     column("p999", "ms", "Likewise; 99.9 %."),
-    column("max", "ms", "The longest sample."),
+    column(
+        "max",
+        "ms",
+        "The longest; a lower bound when any message went unanswered.",
+    ),
     column(
         "censored_from",
         "",

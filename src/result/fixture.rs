@@ -159,6 +159,20 @@ pub fn intervals() -> Vec<Interval> {
     phases.into_iter().enumerate().map(cut).collect()
 }
 
+/// A warm-up in which the only dial was refused.
+pub fn refused() -> Interval {
+    let mut recorder = Recorder::new();
+    recorder.add(Origin::Other, C::ConnectionsAttempted, 1);
+    recorder.fail(Origin::Other, FailureKind::Refused, String::new);
+    let window = Window {
+        index: 0,
+        start: Offset::ZERO,
+        end: Offset::from_nanos(1_000_000_000),
+        phase: Phase::WarmUp,
+    };
+    recorder.cut(window, Gauges::default())
+}
+
 /// Hides the fixture's secret.
 pub fn redact(text: &str) -> String {
     text.replace("s3cret", "***")

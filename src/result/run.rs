@@ -4,25 +4,21 @@
 //! server or a secret had a hand in are redacted and escaped before they get here.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::metrics::{AtEnd, Counter, Total, conservation};
+use crate::metrics::{AtEnd, Counter, Sheet, Total, conservation};
 
 use super::judgement::{InvalidReason, ThresholdOutcome, Verdict};
-use super::summary::{Redact, Summary, counters, millis};
+use super::summary::{self, Redact, Summary, TallyRow, millis};
 use super::{EndReason, Environment, Phases, RunFacts, Timeline};
 
 /// The version this build writes, and the newest it reads.
 pub const SCHEMA_VERSION: u32 = 1;
 /// The name of the document in a results folder.
 pub const FILE_NAME: &str = "result.json";
-/// Larger files are not results.
-const LARGEST_FILE: u64 = 256 << 20;
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,8 +52,8 @@ pub struct RunResult {
     /// The numbers of the measured phase: counters, failures, closes, metrics.
     #[serde(flatten)]
     pub summary: Summary,
-    /// Counters of events that began in warm-up or drain.
-    pub counters_outside_measure: BTreeMap<Counter, u64>,
+    /// What began in warm-up or drain: not in the totals, but never hidden.
+    pub outside_measure: OutsideMeasure,
     /// Connections still open when the books were closed.
     pub open_at_end: u64,
     /// Mass disconnects.
@@ -68,6 +64,17 @@ pub struct RunResult {
     pub faults: Vec<serde_json::Value>,
     /// The run second by second.
     pub timeline: Timeline,
+}
+
+/// Events that began in warm-up or drain.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OutsideMeasure {
+    /// Every counter, zeros included.
+    pub counters: BTreeMap<Counter, u64>,
+    /// Failed dials by kind, the most frequent first.
+    pub failures: Vec<TallyRow>,
+    /// Ended connections by cause, the most frequent first.
+    pub closes: Vec<TallyRow>,
 }
 
 /// What wrote a result.
@@ -182,62 +189,11 @@ impl RunResult {
             validity,
             thresholds: Vec::new(),
             summary,
-            counters_outside_measure: counters(&total.other),
+            outside_measure: OutsideMeasure::new(&total.other, redact),
             open_at_end: at_end.open_connections,
             storms: Vec::new(),
             faults: Vec::new(),
             timeline,
-        }
-    }
-
-    /// Reads a results folder or a `result.json`.
-    pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let path = if path.is_dir() {
-            path.join(FILE_NAME)
-        } else {
-            path.to_owned()
-        };
-        let size = fs::metadata(&path).map(|metadata| metadata.len());
-        let text = match size {
-            Ok(size) if size > LARGEST_FILE => return Err(LoadError::TooLarge { path, size }),
-            Ok(_) => fs::read_to_string(&path),
-            Err(error) => Err(error),
-        };
-        let text = text.map_err(|error| LoadError::Read {
-            path: path.clone(),
-            error,
-        })?;
-        Self::parse(&text, &path)
-    }
-
-    /// Reads the text of a `result.json`; `path` is for messages.
-    pub fn parse(text: &str, path: &Path) -> Result<Self, LoadError> {
-        #[derive(Deserialize)]
-        struct Head {
-            schema_version: Option<u32>,
-            tool: Option<Tool>,
-        }
-        let path = || path.to_owned();
-        let damaged = |error| LoadError::Damaged {
-            path: path(),
-            error,
-        };
-        // Syntax first: a truncated file is damaged, whatever it was.
-        let value: serde_json::Value = serde_json::from_str(text).map_err(damaged)?;
-        let head = Head::deserialize(&value).unwrap_or(Head {
-            schema_version: None,
-            tool: None,
-        });
-        let ours = head
-            .tool
-            .is_some_and(|tool| tool.name == env!("CARGO_PKG_NAME"));
-        match head.schema_version {
-            Some(version) if ours && version > SCHEMA_VERSION => Err(LoadError::Newer {
-                path: path(),
-                version,
-            }),
-            Some(_) if ours => Self::deserialize(value).map_err(damaged),
-            _ => Err(LoadError::Foreign { path: path() }),
         }
     }
 
@@ -252,6 +208,16 @@ impl RunResult {
     /// How long the whole run lasted.
     pub fn length(&self) -> Duration {
         Duration::try_from_secs_f64(self.phases.drain_end_s).unwrap_or_default()
+    }
+}
+
+impl OutsideMeasure {
+    fn new(other: &Sheet, redact: Redact<'_>) -> Self {
+        Self {
+            counters: summary::counters(other),
+            failures: summary::failures(other, redact),
+            closes: summary::closes(other, redact),
+        }
     }
 }
 
@@ -293,51 +259,10 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A saved result that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// Missing or unreadable.
-    #[error("read result {path}: {error}\nhint: give a folder under results/, or its result.json", path = path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// The system's reason.
-        error: std::io::Error,
-    },
-    /// Far too large.
-    #[error("read result {path}: {size} bytes, a result is smaller\nhint: give a folder under results/, or its result.json", path = path.display())]
-    TooLarge {
-        /// Which file.
-        path: PathBuf,
-        /// Its size.
-        size: u64,
-    },
-    /// JSON, but not a result.
-    #[error("read result {path}: not a result of wsbench\nhint: give a folder under results/, or its result.json", path = path.display())]
-    Foreign {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// A result of a later version.
-    #[error("read result {path}: schema version {version}, this build reads up to {SCHEMA_VERSION}\nhint: update wsbench", path = path.display())]
-    Newer {
-        /// Which file.
-        path: PathBuf,
-        /// Its version.
-        version: u32,
-    },
-    /// Cut short or changed.
-    #[error("read result {path}: {error}\nhint: the file is damaged; intervals.csv and histograms.hlog beside it may be whole", path = path.display())]
-    Damaged {
-        /// Which file.
-        path: PathBuf,
-        /// Where and what.
-        error: serde_json::Error,
-    },
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::metrics::Metric;
     use crate::result::fixture;
@@ -400,7 +325,7 @@ mod tests {
         let result = fixture::result();
         assert_eq!(result.validity.broken_laws, [""; 0]);
         assert_eq!(result.summary.counter(Counter::ConnectionsOpened), 4);
-        let outside = &result.counters_outside_measure;
+        let outside = &result.outside_measure.counters;
         assert_eq!(outside[&Counter::ConnectionsOpened], 8);
         assert_eq!(result.summary.metrics[&Metric::Handshake].count, 4);
     }
@@ -410,33 +335,5 @@ mod tests {
         let json = fixture::result().to_json();
         assert!(json.contains("token=***") && !json.contains("s3cret"));
         assert!(json.contains("u{1b}[31m") && !json.contains("\\u001b"));
-    }
-
-    #[test]
-    fn other_files_are_told_apart() {
-        let whole = fixture::result().to_json();
-        let newer = whole.replacen("\"schema_version\": 1", "\"schema_version\": 99", 1);
-        let changed = whole.replacen("\"pass\"", "\"splendid\"", 1);
-        let changed = changed.replacen("\"inconclusive\"", "\"splendid\"", 1);
-        for (text, message) in [
-            ("", "EOF"),
-            (&whole[..whole.len() / 2], "EOF"),
-            ("{}", "not a result of wsbench"),
-            ("[1]", "not a result of wsbench"),
-            ("{\"schema_version\": 1}", "not a result of wsbench"),
-            (&newer, "schema version 99"),
-            (&changed, "splendid"),
-        ] {
-            let error = RunResult::parse(text, Path::new("x.json")).unwrap_err();
-            let error = error.to_string();
-            assert!(
-                error.contains(message) && error.contains("hint: "),
-                "{error}"
-            );
-        }
-        assert!(matches!(
-            RunResult::load(Path::new("no/such/place")),
-            Err(LoadError::Read { .. })
-        ));
     }
 }

@@ -108,26 +108,11 @@ impl Summary {
             let after = unanswered_after.get(&metric).copied().unwrap_or_default();
             Some((metric, MetricSummary::new(measured, metric, after)?))
         });
-        let failures = measured.failures.iter();
-        let closes = measured.closes.iter();
         Self {
             measured_s: length.as_secs_f64(),
             counters: counters(measured),
-            failures: sorted(
-                failures
-                    .map(|(kind, tally)| {
-                        TallyRow::new(kind.to_string(), tally, Some(kind.hint()), redact)
-                    })
-                    .collect(),
-            ),
-            closes: sorted(
-                closes
-                    .map(|(cause, tally)| {
-                        let hint = cause.failure().map(|kind| kind.hint());
-                        TallyRow::new(cause.to_string(), tally, hint, redact)
-                    })
-                    .collect(),
-            ),
+            failures: failures(measured, redact),
+            closes: closes(measured, redact),
             metrics: metrics.collect(),
         }
     }
@@ -156,6 +141,24 @@ impl Summary {
 pub fn counters(sheet: &Sheet) -> BTreeMap<Counter, u64> {
     let counters = Counter::ALL.iter();
     counters.map(|&c| (c, sheet.counter(c))).collect()
+}
+
+/// Failed dials by kind, the most frequent first.
+pub fn failures(sheet: &Sheet, redact: Redact<'_>) -> Vec<TallyRow> {
+    let rows = sheet
+        .failures
+        .iter()
+        .map(|(kind, tally)| TallyRow::new(kind.to_string(), tally, Some(kind.hint()), redact));
+    sorted(rows.collect())
+}
+
+/// Ended connections by cause, the most frequent first.
+pub fn closes(sheet: &Sheet, redact: Redact<'_>) -> Vec<TallyRow> {
+    let rows = sheet.closes.iter().map(|(cause, tally)| {
+        let hint = cause.failure().map(|kind| kind.hint());
+        TallyRow::new(cause.to_string(), tally, hint, redact)
+    });
+    sorted(rows.collect())
 }
 
 /// The most frequent first; equals by kind.

@@ -11,6 +11,7 @@ const KINDS: usize = 10;
 
 impl Page {
     pub(super) fn failures(&mut self, title: &str, rows: &[TallyRow]) {
+        let rows: Vec<_> = rows.iter().filter(|row| row.failure).collect();
         if rows.is_empty() {
             return;
         }

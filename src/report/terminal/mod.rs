@@ -39,10 +39,11 @@ pub fn render(result: &RunResult, look: Look, files: Option<&Path>) -> String {
     page.heartbeats(result);
     page.deliveries(result);
     page.connections(result);
-    page.failures("failed handshakes", &result.summary.failures);
-    let lost = result.summary.closes.iter().filter(|row| row.failure);
-    let lost: Vec<_> = lost.cloned().collect();
-    page.failures("lost connections", &lost);
+    let (measured, outside) = (&result.summary, &result.outside_measure);
+    page.failures("failed handshakes", &measured.failures);
+    page.failures("lost connections", &measured.closes);
+    page.failures("failed handshakes outside measure", &outside.failures);
+    page.failures("lost connections outside measure", &outside.closes);
     page.thresholds(result);
     page.warnings(result);
     if let Some(files) = files {
@@ -206,6 +207,17 @@ mod tests {
     }
 
     #[test]
+    fn a_target_that_never_answered_is_explained_though_measure_was_never_reached() {
+        let mut facts = fixture::facts();
+        facts.end_reason = crate::result::EndReason::NothingConnected;
+        let refused = fixture::refused();
+        let page = render(&fixture::result_of(facts, &[refused]), WIDE, None);
+        assert!(page.contains("1 refused"), "{page}");
+        assert!(page.contains("nothing listens there"), "{page}");
+        assert!(page.contains("warning: nothing connected"), "{page}");
+    }
+
+    #[test]
     fn every_width_works() {
         for width in 0..200 {
             let page = render(&judged(), Look { width, color: true }, None);
@@ -248,6 +260,7 @@ mod tests {
         result.scenario.name = "a\x1b[2J\nb".to_owned();
         result.summary.failures[0].example = Some("\u{202e}x\x07".to_owned());
         result.thresholds[0].name = "\x1b]0;x\x07".to_owned();
+        result.target.urls[0] = "ws://\x1b[1m".to_owned();
         let page = render(&result, WIDE, None);
         assert!(page.chars().all(|c| c == '\n' || !c.is_control()), "{page}");
     }

@@ -95,7 +95,7 @@ impl Page {
     pub(super) fn connections(&mut self, result: &RunResult) {
         let n = |counter| result.summary.counter(counter);
         let outside = |counter| {
-            let counters = &result.counters_outside_measure;
+            let counters = &result.outside_measure.counters;
             counters.get(&counter).copied().unwrap_or(0)
         };
         let mut text = format!(
