@@ -150,7 +150,11 @@ impl PartialEq for Sheet {
 
 /// `text` within [`EXAMPLE_LIMIT`] bytes, cut at the end of a character.
 pub fn cut_example(text: &str) -> &str {
-    &text[..text.floor_char_boundary(EXAMPLE_LIMIT)]
+    let mut end = text.len().min(EXAMPLE_LIMIT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 #[cfg(test)]

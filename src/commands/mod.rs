@@ -1,0 +1,3 @@
+//! One file a command: plain functions that the command line calls.
+
+pub mod report;
