@@ -5,4 +5,5 @@ pub mod exit;
 pub mod failure;
 pub mod metrics;
 pub mod scenario;
+pub mod units;
 pub mod wire;
