@@ -100,6 +100,41 @@ fn any_acknowledged_answer_ends_a_row_of_misses() {
 }
 
 #[test]
+fn traffic_ends_a_row_of_misses_only_if_the_rule_says_so() {
+    for (any_traffic, dead_at) in [(false, Some(ms(1500))), (true, None)] {
+        let mut beats = open(Rule {
+            max_missed: Some(2),
+            any_traffic,
+            ..rule(Acknowledges::UpTo)
+        });
+        for number in 0..5 {
+            beats.sent(ms(1000 * number), number, &mut drop_outcome);
+            beats.received(ms(1000 * number + 200), &mut drop_outcome);
+        }
+        beats.run_ended(ms(4400), &mut drop_outcome);
+        assert_eq!(beats.verdict().map(|verdict| verdict.at), dead_at);
+        let tally = beats.tally();
+        assert_eq!(
+            (tally.missed, tally.pending),
+            if any_traffic { (4, 1) } else { (2, 0) }
+        );
+    }
+}
+
+#[test]
+fn beats_over_at_the_instant_of_the_verdict_are_missed() {
+    let mut beats = open(Rule {
+        max_missed: Some(1),
+        ..rule(Acknowledges::UpTo)
+    });
+    for (at, id) in [(0, 0), (0, 1), (1, 2)] {
+        beats.sent(ms(at), id, &mut drop_outcome);
+    }
+    beats.advance(ms(501), &mut drop_outcome);
+    assert_eq!((beats.tally().missed, beats.tally().cut), (2, 1));
+}
+
+#[test]
 fn repeated_and_foreign_answers_acknowledge_nothing() {
     let mut beats = open(rule(Acknowledges::UpTo));
     beats.sent(ms(0), 0, &mut drop_outcome);

@@ -53,12 +53,12 @@ fn a_closed_ramp_reaches_its_goal_at_its_end_and_holds_it() {
 #[test]
 fn a_falling_curve_stops_the_last_started_and_starts_it_again() {
     let curve = closed(&[(4000, 4.0), (4000, 2.0), (2000, 3.0)]);
-    let tail = |change: &Change| (change.at.micros(), change.client, change.direction);
+    let tail = |change: &Change| (change.at.nanos(), change.client, change.direction);
     let changes: Vec<_> = curve.changes(ALL).skip(4).map(|c| tail(&c)).collect();
     let expected = [
-        (4_000_000, 3, Direction::Stop),
-        (6_000_000, 2, Direction::Stop),
-        (10_000_000, 2, Direction::Start),
+        (4_000_000_001, 3, Direction::Stop),
+        (6_000_000_001, 2, Direction::Stop),
+        (10_000_000_000, 2, Direction::Start),
     ];
     assert_eq!(changes, expected);
     assert_eq!(curve.total_arrivals(), 5);
@@ -90,6 +90,10 @@ fn binary_fractions_lose_no_arrival() {
     let thirds = open(&[(1, 0.1), (30_000, 0.1)], false);
     assert_eq!(thirds.total_arrivals(), 3);
     assert_eq!(thirds.changes(ALL).count(), 3);
+    // 0.29 x 100 is 28.999999999999996 to a computer.
+    let short = open(&[(100_000, 0.58)], false);
+    assert_eq!(short.total_arrivals(), 29);
+    assert_eq!(short.start(28), Some(ms(100_000)));
     let stages: Vec<_> = (0..300).map(|_| (100, 0.1)).collect();
     let many = open(&stages, false);
     assert_eq!(many.total_arrivals(), many.changes(ALL).count() as u64);
