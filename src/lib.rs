@@ -1,5 +1,6 @@
 //! `wsbench`: WebSocket load tester and diagnostics tool.
 
+pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod compare;

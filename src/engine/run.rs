@@ -62,6 +62,8 @@ pub struct Outcome {
     pub total: Total,
     /// Why it ended.
     pub end: End,
+    /// When the load ended: nothing new was sent from here on.
+    pub load_ended: Offset,
     /// When it ended.
     pub ended: Offset,
     /// Connections that were still open when it was cut.
@@ -137,6 +139,7 @@ pub struct Coordinator {
     pending: BTreeMap<u64, Interval>,
     total: Total,
     end: End,
+    load_ended: Option<Offset>,
     /// When the next stage begins at the latest.
     deadline: Offset,
 }
@@ -167,6 +170,7 @@ impl Coordinator {
             pending: BTreeMap::new(),
             total: Total::default(),
             end: End::Completed,
+            load_ended: None,
         }
     }
 
@@ -200,6 +204,7 @@ impl Coordinator {
         Outcome {
             total: self.total,
             end: self.end,
+            load_ended: self.load_ended.unwrap_or_else(|| self.plan.epoch.elapsed()),
             ended: self.plan.epoch.elapsed(),
             open_at_end: self.shards.iter().map(|s| s.open).sum(),
             lost_shards: self.shards.iter().filter(|s| !s.ended).count() as u16,
@@ -298,7 +303,9 @@ impl Coordinator {
             Stage::Closing => self.plan.scenario.target.close_timeout + CLOSING_SLACK,
             Stage::Cut => CUT_LIMIT,
         };
-        self.deadline = self.plan.epoch.elapsed() + limit;
+        let now = self.plan.epoch.elapsed();
+        self.load_ended.get_or_insert(now);
+        self.deadline = now + limit;
         self.stage.send_replace(stage);
     }
 }

@@ -8,7 +8,9 @@ use super::State;
 use super::ending::Closing;
 use super::sending::Unsent;
 use crate::clock::Offset;
-use crate::engine::heartbeat::{Answer, Heartbeats, Outcome, OutcomeKind, Rule, start_phase};
+use crate::engine::heartbeat::{
+    Answer, Heartbeats, Outcome, OutcomeKind, Rule, Verdict, start_phase,
+};
 use crate::engine::matching::Incoming;
 use crate::engine::plan::Plan;
 use crate::engine::shard::Shard;
@@ -75,12 +77,15 @@ impl Heart {
         };
         let mut recorder = shard.recorder.borrow_mut();
         let mut emit = emitter(&shard.plan, &mut recorder);
-        // A verdict at the very end changes nothing any more: the connection is gone.
-        let _ = if run_over {
+        let verdict = if run_over {
             machine.run_ended(now, &mut emit)
         } else {
             machine.connection_ended(now, &mut emit)
         };
+        drop(emit);
+        if let Some(verdict) = verdict {
+            book_verdict(&shard.plan, &mut recorder, &verdict);
+        }
     }
 
     /// Whether the peer turned out to live after the verdict.
@@ -91,6 +96,12 @@ impl Heart {
         let _ = machine.connection_ended(now, &mut |_| {});
         machine.tally().false_dead == Some(true)
     }
+}
+
+fn book_verdict(plan: &Plan, recorder: &mut Recorder, verdict: &Verdict) {
+    let origin = plan.origin(verdict.at);
+    recorder.count(origin, Counter::DeclaredDead);
+    recorder.record(origin, Metric::DeathDetection, verdict.detection);
 }
 
 /// Books what became of a beat where the beat was sent.
@@ -120,7 +131,8 @@ impl<D: Dial + 'static> State<'_, D> {
             let number = self.heart.next;
             self.heart.next += 1;
             // Never behind a full buffer: that would measure our own queue.
-            if outbox.is_empty() && self.queue_beat(shard, number, now, outbox) {
+            let full = self.heart.machine.as_ref().is_some_and(Heartbeats::is_full);
+            if !full && outbox.is_empty() && self.queue_beat(shard, number, now, outbox) {
                 self.unsent.push(Unsent::Beat { number, due });
                 continue;
             }
@@ -144,9 +156,7 @@ impl<D: Dial + 'static> State<'_, D> {
         let Some(verdict) = verdict.filter(|_| self.closing == Closing::Open) else {
             return;
         };
-        let origin = shard.plan.origin(verdict.at);
-        shard.count(origin, Counter::DeclaredDead);
-        shard.record(origin, Metric::DeathDetection, verdict.detection);
+        book_verdict(&shard.plan, &mut shard.recorder.borrow_mut(), &verdict);
         self.heart.beats = false;
         let watched = self.heart.rule.as_ref().map_or(Duration::ZERO, |r| r.grace);
         self.leave_groups();
