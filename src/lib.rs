@@ -11,5 +11,6 @@ pub mod metrics;
 pub mod report;
 pub mod result;
 pub mod scenario;
+pub mod server;
 pub mod units;
 pub mod wire;

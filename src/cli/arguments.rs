@@ -1,10 +1,12 @@
 //! Every flag of every command, in one place: what `--help`, the completions and the man page say.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::server_flags::ServerFlags;
 use crate::units::{ByteSize, Count, Rate, TimeSpan};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -49,6 +51,8 @@ pub enum ColorChoice {
 pub enum Command {
     /// Run a scenario, or a URL as an ad-hoc echo scenario
     Run(Box<RunArguments>),
+    /// Run the reference server alone
+    Serve(Box<ServeArguments>),
     /// Validate a scenario and print the plan in words, with the resources it needs
     Check(CheckArguments),
     /// Render a saved result again
@@ -198,6 +202,22 @@ impl std::str::FromStr for RateArgument {
         let rate: Rate = text.parse().map_err(|e| format!("{e}"))?;
         Ok(Self(rate.per_second()))
     }
+}
+
+/// `wsbench serve`.
+#[derive(Args, Debug)]
+pub struct ServeArguments {
+    /// Where to listen; port 0 = a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9001")]
+    pub listen: SocketAddr,
+    /// A line on stderr each second: connections, messages, bytes
+    #[arg(long)]
+    pub metrics: bool,
+    /// End when stdin ends (for `wsbench run`)
+    #[arg(long, hide = true)]
+    pub stop_on_stdin_eof: bool,
+    #[command(flatten)]
+    pub server: ServerFlags,
 }
 
 /// `wsbench check`.

@@ -41,6 +41,15 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let quiet = cli.quiet;
     match cli.command {
         Command::Run(arguments) => run::run(*arguments, quiet, cli.verbose),
+        Command::Serve(arguments) => {
+            let options = commands::serve::ServeOptions {
+                listen: arguments.listen,
+                metrics: arguments.metrics,
+                stop_on_stdin_eof: arguments.stop_on_stdin_eof,
+                quiet,
+            };
+            commands::serve::run(arguments.server.into(), options)
+        }
         Command::Check(arguments) => run::check(&arguments),
         Command::Report { result, format } => {
             let format = match format {

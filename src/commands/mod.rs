@@ -2,6 +2,8 @@
 
 pub mod report;
 pub mod run;
+pub mod serve;
+pub mod server_flags;
 
 use std::io::Write;
 

@@ -4,15 +4,18 @@
 //! ([`Decoder`] and [`Outbox`], joined by [`Connection`]). Knows nothing of load, schedules or
 //! measurement.
 
+pub mod accept;
 mod carrier;
 mod connection;
 mod decoder;
 mod dial;
 mod frame;
+pub mod listener;
 mod outbox;
 mod resolve;
 mod response;
 mod tls;
+mod tls_server;
 mod upgrade;
 mod url;
 
@@ -24,6 +27,7 @@ pub use frame::{Role, encode_frame, is_valid_close_code};
 pub use outbox::{Full, Outbox};
 pub use resolve::Override;
 pub use tls::{TlsError, TlsSettings, TlsVersion, client_tls};
+pub use tls_server::{Identity, TlsServer, TlsServerError};
 pub use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 pub use upgrade::{UpgradeRequest, accept_key};
 pub use url::{Url, UrlError};

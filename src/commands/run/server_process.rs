@@ -1,6 +1,5 @@
 //! The built-in server of a run, in a process of its own, so that its work is not the generator's.
 
-use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::process::CommandExt as _;
@@ -9,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
+use crate::commands::server_flags::arguments;
 use crate::scenario::{ServerPlan, Target};
 use crate::wire::Url;
 
@@ -29,6 +29,7 @@ impl ServerProcess {
         let mut command = Command::new(program);
         command
             .args(arguments(plan, address))
+            .arg("--stop-on-stdin-eof")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // A Ctrl-C on the terminal is for us: the server has to outlive the drain.
@@ -104,14 +105,4 @@ fn address_of(target: &Target) -> anyhow::Result<SocketAddr> {
         .with_context(|| format!("resolve {}; {hint}", url.host))?;
     let address = found.find(|a| a.ip().is_loopback());
     address.with_context(|| format!("{} is not this machine; {hint}", url.host))
-}
-
-/// The server's settings as flags of `wsbench serve`; all but the token.
-fn arguments(plan: &ServerPlan, address: SocketAddr) -> Vec<OsString> {
-    let _ = plan;
-    vec![
-        "serve".into(),
-        "--listen".into(),
-        address.to_string().into(),
-    ]
 }
