@@ -134,7 +134,9 @@ impl<'c, D: Dial + 'static> Live<'c, D> {
             recorder.add(origin, Counter::BytesReceived, received);
             recorder.add(origin, Counter::BytesSent, sent);
         }
-        if let (Poll::Ready(ended), Some(connection)) = (&polled, self.connection.take()) {
+        if let Poll::Ready(ended) = &polled
+            && let Some(connection) = self.connection.take()
+        {
             ending::dispose(connection, ended);
         }
         polled
