@@ -1,6 +1,7 @@
 //! `wsbench`: WebSocket load tester and diagnostics tool.
 
 pub mod clock;
+pub mod commands;
 pub mod exit;
 pub mod failure;
 pub mod metrics;

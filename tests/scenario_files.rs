@@ -2,7 +2,7 @@
 //! problems, word for word as recorded beside it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use wsbench::scenario::{Overrides, Problems, Scenario, StatisticKind, Statistics};
 
@@ -119,6 +119,20 @@ fn shipped_scenarios_read_and_fit_the_schema() {
 }
 
 #[test]
+fn plans_say_in_words_what_a_scenario_does() {
+    let mut plans = String::new();
+    for path in files("scenarios") {
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let name = path.display().to_string();
+        let scenario = read(&name, &text, &Overrides::default()).unwrap_or_else(|p| panic!("{p}"));
+        plans.push_str(&wsbench::commands::check::plan(&scenario));
+        plans.push('\n');
+    }
+    assert!(!plans.contains("my-secret"), "{plans}");
+    insta::assert_snapshot!("plans", plans);
+}
+
+#[test]
 fn the_schema_refuses_what_the_decoder_refuses() {
     let schema = wsbench::scenario::schema();
     let schema = jsonschema::validator_for(&schema).expect("the schema compiles");
@@ -184,6 +198,45 @@ fn unreadable_files_are_refused_with_the_reason() {
     ] {
         let problems = Scenario::load(&path, &Overrides::default(), &statistics).expect_err(reason);
         assert!(problems.to_string().contains(reason), "{problems}");
+    }
+}
+
+#[test]
+fn hostile_sizes_are_refused_in_a_few_lines() {
+    // Work that grows with the square of the size would take minutes here.
+    let numbered = |line: &dyn Fn(usize) -> String| -> String {
+        let mut text = String::new();
+        for index in 0.. {
+            let line = line(index);
+            if text.len() + line.len() > 1 << 20 {
+                return text;
+            }
+            text.push_str(&line);
+        }
+        text
+    };
+    for text in [
+        numbered(&|n| format!("k{n}=1\n")),
+        numbered(&|n| format!("[target.headers{n}]\n")),
+        format!(
+            "[target.headers]\n{}",
+            numbered(&|n| format!("h{n}=\"\"\n"))
+        ),
+        numbered(&|_| "[[session]]\n".to_owned()),
+        numbered(&|_| "}\n".to_owned()),
+        format!("name = \"{}\"", "x".repeat((1 << 20) - 20)),
+        "\"".repeat(1 << 20),
+        "[".repeat(1 << 20),
+        "a.".repeat(1 << 19),
+        "{".repeat(1 << 20),
+    ] {
+        let problems = read(
+            "x.toml",
+            &text[..text.len().min(1 << 20)],
+            &Overrides::default(),
+        );
+        let shown = problems.expect_err("not a scenario").render(false);
+        assert!(shown.len() < 100_000, "{} bytes of messages", shown.len());
     }
 }
 
