@@ -25,6 +25,7 @@ fn env(name: &str) -> Option<String> {
     match name {
         "HOST" => Some("127.0.0.1:9001".to_owned()),
         "SECRET" => Some("very-secret".to_owned()),
+        "PAYLOAD" => Some("only-in-a-payload".to_owned()),
         "BAD_TIME" => Some("hidden-value".to_owned()),
         _ => None,
     }
@@ -316,7 +317,7 @@ fn wrong_flags_are_shown_as_given() {
 
 #[test]
 fn the_environment_fills_text_and_stays_secret() {
-    let text = "name = \"x\"\n[target]\nurl = \"ws://${HOST}/?token=${SECRET}\"\n[target.headers]\nAuthorization = \"Bearer ${SECRET}\"\n[load]\ndrain = \"${NONE:-3s}\"\nstages = [ { duration = \"1s\", clients = 1 } ]\n[[session]]\n[[session.step]]\nsend = \"$${SECRET} costs $5\"\n";
+    let text = "name = \"x\"\n[target]\nurl = \"ws://${HOST}/?token=${SECRET}\"\n[target.headers]\nAuthorization = \"Bearer ${SECRET}\"\n[load]\ndrain = \"${NONE:-3s}\"\nstages = [ { duration = \"1s\", clients = 1 } ]\n[[session]]\n[[session.step]]\nsend = \"$${SECRET} costs $5\"\n[[session.step]]\nsend = \"${PAYLOAD}\"\n";
     let scenario = read("x.toml", text, &Overrides::default()).unwrap_or_else(|p| panic!("{p}"));
     assert_eq!(
         scenario.target.urls[0].to_string(),
@@ -325,6 +326,7 @@ fn the_environment_fills_text_and_stays_secret() {
     assert_eq!(scenario.load.drain.as_secs(), 3);
     assert!(!scenario.source.contains("very-secret"));
     assert!(scenario.secrets.contains(&"very-secret".to_owned()));
+    assert!(scenario.secrets.contains(&"only-in-a-payload".to_owned()));
     assert!(!scenario.secrets.contains(&"3s".to_owned()));
     let wsbench::scenario::Step::Send(send) = &scenario.sessions[0].steps[0] else {
         panic!("a send");
