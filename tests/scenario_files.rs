@@ -106,6 +106,11 @@ fn shipped_scenarios_read_and_fit_the_schema() {
             text.contains("# Question: ") && text.contains("# Expect: "),
             "{name} opens with its question"
         );
+        for threshold in &scenario.thresholds {
+            let known =
+                wsbench::result::statistics::known().any(|(known, _)| known == threshold.name);
+            assert!(known, "{name}: results hold no {}", threshold.name);
+        }
         let value: serde_json::Value = toml::from_str(&text).expect("TOML");
         let errors: Vec<_> = schema
             .iter_errors(&value)

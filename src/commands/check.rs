@@ -19,7 +19,7 @@ pub fn run(
 ) -> anyhow::Result<Exit> {
     match Scenario::load(path, overrides, statistics) {
         Ok(scenario) => {
-            print!("{}", plan(&scenario));
+            super::print(&plan(&scenario))?;
             Ok(Exit::Pass)
         }
         Err(problems) => {

@@ -13,7 +13,7 @@ pub const STARTER: &str = include_str!("starter.toml");
 /// Writes the starter to `path`, which must not exist yet; prints it without a path or for `-`.
 pub fn run(path: Option<&Path>) -> anyhow::Result<Exit> {
     let Some(path) = path.filter(|path| *path != Path::new("-")) else {
-        print!("{STARTER}");
+        super::print(STARTER)?;
         return Ok(Exit::Pass);
     };
     let file = std::fs::OpenOptions::new()
@@ -35,11 +35,11 @@ pub fn run(path: Option<&Path>) -> anyhow::Result<Exit> {
     };
     file.write_all(STARTER.as_bytes())
         .with_context(|| format!("write the starter to {}", path.display()))?;
-    println!(
-        "wrote {}; run it with: wsbench run {}",
-        path.display(),
-        path.display()
-    );
+    let shown = path.display();
+    super::print(&format!(
+        "wrote {shown}; run it with: wsbench run {shown}
+"
+    ))?;
     Ok(Exit::Pass)
 }
 

@@ -5,7 +5,7 @@ use crate::scenario;
 
 /// Prints the schema on stdout.
 pub fn run() -> anyhow::Result<Exit> {
-    println!("{}", text()?);
+    super::print(&format!("{}\n", text()?))?;
     Ok(Exit::Pass)
 }
 

@@ -87,7 +87,7 @@ impl Problems {
     }
 
     /// A problem with the scenario as a whole, before any of it was read.
-    pub(super) fn whole(name: &str, message: String, hint: &str) -> Self {
+    pub fn whole(name: &str, message: String, hint: &str) -> Self {
         let source = SourceText {
             name: name.to_owned(),
             text: String::new(),

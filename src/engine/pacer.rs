@@ -1,0 +1,148 @@
+//! The pacer of a shard: one alarm over one queue of due times, for everything a client does by
+//! the clock: sends, heartbeats, timeouts, pauses, reconnects.
+//!
+//! ```text
+//!  client --arm(due)--> queue --earliest--> alarm --rings--> all that are due --wake--> clients
+//! ```
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use super::alarm::Alarm;
+use super::due::{DueQueue, Slot};
+use crate::clock::{Epoch, Offset};
+
+/// Two wake-ups are at least so far apart: several due messages share one, which returns the
+/// processor time that exact timers cost. It bounds the lateness this adds.
+pub const WINDOW: Duration = Duration::from_micros(50);
+
+/// Wakes clients at their due times.
+#[derive(Debug)]
+pub struct Pacer {
+    epoch: Epoch,
+    queue: RefCell<DueQueue>,
+    wakers: RefCell<Vec<Option<Waker>>>,
+    alarm: RefCell<Alarm>,
+    /// When the alarm will ring; [`Offset::MAX`] = not set.
+    rings: Cell<Offset>,
+    last_wake: Cell<Offset>,
+    /// The alarm's task, to be polled again when a tokio timer is set anew.
+    driver: RefCell<Option<Waker>>,
+}
+
+impl Pacer {
+    /// A pacer with nothing due.
+    pub fn new(epoch: Epoch, alarm: Alarm) -> Self {
+        Self {
+            epoch,
+            queue: RefCell::default(),
+            wakers: RefCell::default(),
+            alarm: RefCell::new(alarm),
+            rings: Cell::new(Offset::MAX),
+            last_wake: Cell::new(Offset::ZERO),
+            driver: RefCell::new(None),
+        }
+    }
+
+    /// Which alarm is used, for reports.
+    pub fn name(&self) -> &'static str {
+        self.alarm.borrow().name()
+    }
+
+    /// A place in the queue for a client.
+    pub fn add(&self) -> Slot {
+        let slot = self.queue.borrow_mut().add();
+        let mut wakers = self.wakers.borrow_mut();
+        if wakers.len() <= DueQueue::index(slot) {
+            wakers.resize(DueQueue::index(slot) + 1, None);
+        }
+        slot
+    }
+
+    /// Gives a place back.
+    pub fn remove(&self, slot: Slot) {
+        self.queue.borrow_mut().remove(slot);
+        self.wakers.borrow_mut()[DueQueue::index(slot)] = None;
+    }
+
+    /// Wakes `waker` once at `due` (at once if that has passed); replaces the slot's earlier due
+    /// time. [`Offset::MAX`] = never; the waker is still kept for [`Pacer::wake_all`].
+    pub fn arm(&self, slot: Slot, due: Offset, waker: &Waker) {
+        let mut wakers = self.wakers.borrow_mut();
+        match &mut wakers[DueQueue::index(slot)] {
+            Some(kept) => kept.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        let due_or_none = (due < Offset::MAX).then_some(due);
+        self.queue.borrow_mut().set(slot, due_or_none);
+        if due.max(self.last_wake.get() + WINDOW) < self.rings.get() {
+            self.set_alarm(self.epoch.elapsed());
+        }
+    }
+
+    /// Wakes whoever waits at `slot`, whatever it waits for.
+    pub fn wake(&self, slot: Slot) {
+        if let Some(waker) = &self.wakers.borrow()[DueQueue::index(slot)] {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Wakes every client: the run's stage changed.
+    pub fn wake_all(&self) {
+        for waker in self.wakers.borrow().iter().flatten() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Drives the alarm; never ends.
+    pub async fn drive(&self) {
+        poll_fn(|cx| {
+            let mut driver = self.driver.borrow_mut();
+            if !driver.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+                *driver = Some(cx.waker().clone());
+            }
+            drop(driver);
+            loop {
+                if self.alarm.borrow_mut().poll(cx).is_pending() {
+                    return Poll::<()>::Pending;
+                }
+                if self.rings.get() == Offset::MAX && self.queue.borrow().earliest().is_none() {
+                    // A tokio timer that rang stays ready; arming sets it anew and wakes us.
+                    return Poll::Pending;
+                }
+                self.wake_due();
+            }
+        })
+        .await;
+    }
+
+    fn wake_due(&self) {
+        let now = self.epoch.elapsed();
+        self.last_wake.set(now);
+        let mut queue = self.queue.borrow_mut();
+        let wakers = self.wakers.borrow();
+        while let Some(slot) = queue.pop_due(now) {
+            if let Some(waker) = &wakers[DueQueue::index(slot)] {
+                waker.wake_by_ref();
+            }
+        }
+        drop(queue);
+        self.set_alarm(now);
+    }
+
+    fn set_alarm(&self, now: Offset) {
+        let Some(due) = self.queue.borrow().earliest() else {
+            self.rings.set(Offset::MAX);
+            return;
+        };
+        let rings = due.max(self.last_wake.get() + WINDOW);
+        self.rings.set(rings);
+        let mut alarm = self.alarm.borrow_mut();
+        alarm.set(self.epoch.instant(now), rings.since(now));
+        if let (Alarm::Tokio(_), Some(driver)) = (&*alarm, &*self.driver.borrow()) {
+            driver.wake_by_ref();
+        }
+    }
+}

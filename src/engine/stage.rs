@@ -1,0 +1,16 @@
+//! Where a run stands: one word that every client obeys.
+
+/// The stages of a run, in order; a run only moves forward.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Stage {
+    /// Clients start and work.
+    #[default]
+    Running,
+    /// Nothing new is sent; outstanding answers are waited for.
+    Draining,
+    /// Every connection does its close handshake.
+    Closing,
+    /// Whatever is still open is cut.
+    Cut,
+}

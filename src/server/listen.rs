@@ -1,0 +1,131 @@
+//! The loop of a server thread: accept, freeze on schedule, take parcels, go away in order.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::task::spawn_local;
+use tokio::time::Instant;
+
+use super::lane::{LINGER, Lane, Shared};
+use super::session;
+use super::timer::Timer;
+use crate::scenario::server::Stall;
+use crate::wire::Transport;
+
+/// No descriptor is free: wait for one instead of spinning.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(10);
+
+/// Serves on one listener until the server is stopped. Tells through `ready` whether it could start.
+pub(super) fn run(
+    shared: Arc<Shared>,
+    index: usize,
+    listener: std::net::TcpListener,
+    ready: impl FnOnce(io::Result<()>),
+) {
+    let built = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default());
+    let runtime = match built {
+        Ok(runtime) => runtime,
+        Err(error) => return ready(Err(error)),
+    };
+    runtime.block_on(async {
+        let lane = Rc::new(Lane::new(shared, index));
+        let listener = match start(&lane, listener) {
+            Ok(listener) => listener,
+            Err(error) => return ready(Err(error)),
+        };
+        let mut stop = lane.shared.stop.subscribe();
+        ready(Ok(()));
+        tokio::select! {
+            () = accept(&lane, &listener) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+        drop(listener);
+        lane.clear(LINGER).await;
+    });
+}
+
+/// Starts what runs beside the listener.
+fn start(lane: &Rc<Lane>, listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    let listener = TcpListener::from_std(listener)?;
+    spawn_local(ring_alarms(Rc::clone(lane), Timer::precise()?));
+    spawn_local(take_parcels(Rc::clone(lane)));
+    if let Some(stall) = lane.plan().stall {
+        spawn_local(freeze(stall, lane.shared.started, Timer::precise()?));
+    }
+    Ok(listener)
+}
+
+/// Does what is due later, for ever.
+pub(super) async fn ring_alarms(lane: Rc<Lane>, mut timer: Timer) {
+    let mut ring = |bell, id| lane.ring(bell, id);
+    std::future::poll_fn(|cx| lane.alarm.poll(cx, &mut timer, &mut ring).map(|_| ())).await;
+}
+
+/// Passes on what other threads publish, for ever.
+async fn take_parcels(lane: Rc<Lane>) {
+    loop {
+        for parcel in lane.inbox().take().await {
+            lane.deliver(parcel.room.as_deref(), &parcel.frames);
+        }
+    }
+}
+
+/// Stops the whole thread at the end of every period, as a garbage collector's pause would.
+async fn freeze(stall: Stall, started: Instant, mut timer: Timer) {
+    let mut end = started;
+    while let Some(next) = end.checked_add(stall.every) {
+        end = next;
+        timer.until(end - stall.duration).await;
+        std::thread::sleep(end.saturating_duration_since(Instant::now()));
+    }
+}
+
+async fn accept(lane: &Rc<Lane>, listener: &TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((tcp, _)) => welcome(lane, tcp),
+            Err(error) if is_shortage(&error) => {
+                lane.meter().descriptor_shortages.add(1);
+                tokio::time::sleep(SHORTAGE_PAUSE).await;
+            }
+            // A peer that gave up before it was accepted: nobody is there to be served.
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+fn welcome(lane: &Rc<Lane>, tcp: TcpStream) {
+    // Failing means the peer has gone; the handshake will find that out.
+    let _ = tcp.set_nodelay(true);
+    let seat = lane.seat();
+    if lane.shared.tls.is_some() {
+        spawn_local(serve_tls(seat, tcp));
+    } else {
+        spawn_local(session::serve(seat, Transport::Plain(tcp)));
+    }
+}
+
+async fn serve_tls(seat: super::lane::Seat, tcp: TcpStream) {
+    let shared = Arc::clone(&seat.lane.shared);
+    let Some(tls) = &shared.tls else {
+        return;
+    };
+    // A failed handshake has already been answered with rustls's alert.
+    if let Some(Ok(stream)) = session::unless_late(&seat.member, tls.accept(tcp)).await {
+        session::serve(seat, stream).await;
+    }
+}
+
+/// EMFILE, ENFILE, ENOBUFS, ENOMEM.
+fn is_shortage(error: &io::Error) -> bool {
+    use nix::errno::Errno;
+    let shortages = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    errno.is_some_and(|errno| shortages.contains(&errno))
+}

@@ -1,0 +1,76 @@
+//! What the server has done so far: counters one thread writes and anybody reads.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Counters of one thread. Only that thread adds, so adding is a load and a store, without a lock.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct Meter {
+    pub upgrades: Counter,
+    pub refused: Counter,
+    pub closed: Counter,
+    pub messages_received: Counter,
+    pub messages_sent: Counter,
+    pub bytes_received: Counter,
+    pub bytes_sent: Counter,
+    pub descriptor_shortages: Counter,
+    pub parcels_dropped: Counter,
+}
+
+/// A number that grows.
+#[derive(Debug, Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds; for the owning thread only.
+    pub fn add(&self, more: u64) {
+        self.0
+            .store(self.0.load(Relaxed).wrapping_add(more), Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// The sums over all threads of a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// WebSockets opened.
+    pub upgrades: u64,
+    /// Requests refused with an HTTP status.
+    pub refused: u64,
+    /// WebSockets that have ended since.
+    pub closed: u64,
+    /// Messages received (not control frames).
+    pub messages_received: u64,
+    /// Messages queued for sending (not control frames).
+    pub messages_sent: u64,
+    /// Bytes of frames received.
+    pub bytes_received: u64,
+    /// Bytes of frames sent.
+    pub bytes_sent: u64,
+    /// How often no descriptor was left for a connection (EMFILE, ENFILE).
+    pub descriptor_shortages: u64,
+    /// Broadcasts that did not reach another thread because it was too far behind.
+    pub parcels_dropped: u64,
+}
+
+impl Totals {
+    /// WebSockets that are open now.
+    pub const fn open(&self) -> u64 {
+        self.upgrades.saturating_sub(self.closed)
+    }
+
+    pub(super) fn add(&mut self, meter: &Meter) {
+        self.upgrades += meter.upgrades.get();
+        self.refused += meter.refused.get();
+        self.closed += meter.closed.get();
+        self.messages_received += meter.messages_received.get();
+        self.messages_sent += meter.messages_sent.get();
+        self.bytes_received += meter.bytes_received.get();
+        self.bytes_sent += meter.bytes_sent.get();
+        self.descriptor_shortages += meter.descriptor_shortages.get();
+        self.parcels_dropped += meter.parcels_dropped.get();
+    }
+}

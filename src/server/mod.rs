@@ -1,0 +1,200 @@
+//! The reference server: a known, fast, honest other side for tests and benchmarks.
+//!
+//! Promises: it answers by the book, or misbehaves exactly as told (delay, freezes); everything is
+//! bounded (handshake 10 s and 64 KiB, outbox 1 MiB or one largest message, closing 1 s); a refused
+//! or closed peer is told why. It never prints: counters are for whoever started it.
+//!
+//! One thread is one `current_thread` runtime with its own listening socket; see [`lane`].
+
+mod alarm;
+mod answer;
+mod desk;
+mod gate;
+mod hub;
+mod lane;
+mod listen;
+mod local;
+mod member;
+mod meter;
+mod session;
+mod timer;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+
+use crate::scenario::ServerPlan;
+use crate::wire::listener::listen;
+use crate::wire::{Identity, TlsServer, TlsServerError};
+
+use lane::Shared;
+pub use local::Local;
+pub use meter::Totals;
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken, or not ours.
+    #[error("listening on {address}: {cause}\nhint: another address or port: --listen ADDR:PORT")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// The system's answer.
+        cause: io::Error,
+    },
+    /// No certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsServerError),
+    /// `cert` without `key`, or the other way round.
+    #[error(
+        "serving TLS: a certificate and its key go together\nhint: give both, or neither for a self-signed one"
+    )]
+    HalfIdentity,
+    /// A thread or its runtime.
+    #[error("starting a server thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// The reference server.
+#[derive(Debug)]
+pub struct Server;
+
+/// A server that runs until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens on `address` (port 0: a free one) and serves in threads of its own; returns once
+    /// connections are accepted. `plan.listen` is not looked at.
+    pub fn start(plan: ServerPlan, address: SocketAddr) -> Result<Running, StartError> {
+        let tls = identity(&plan)?.map(TlsServer::new).transpose()?;
+        let lanes = plan
+            .threads
+            .map_or_else(half_of_the_cores, usize::from)
+            .max(1);
+        let failed = |cause| StartError::Listen { address, cause };
+        let mut listeners = vec![listen(address, lanes > 1).map_err(failed)?];
+        let address = listeners[0].local_addr().map_err(failed)?;
+        while listeners.len() < lanes {
+            listeners.push(listen(address, true).map_err(failed)?);
+        }
+        let mut running = Running {
+            address,
+            shared: Arc::new(Shared::new(plan, tls, lanes)),
+            threads: Vec::with_capacity(lanes),
+        };
+        let (tell, told) = mpsc::channel();
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let (shared, tell) = (Arc::clone(&running.shared), tell.clone());
+            let ready = move |started| drop(tell.send(started));
+            let thread = thread::Builder::new()
+                .name(format!("server-{index}"))
+                .spawn(move || listen::run(shared, index, listener, ready))
+                .map_err(StartError::Thread)?;
+            running.threads.push(thread);
+        }
+        drop(tell);
+        for started in told.iter().take(lanes) {
+            started.map_err(StartError::Thread)?;
+        }
+        Ok(running)
+    }
+}
+
+impl Running {
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it has done so far.
+    pub fn totals(&self) -> Totals {
+        self.shared.totals()
+    }
+
+    /// Stops accepting, closes every connection with 1001 "going away" and returns when all are
+    /// gone, after 1 s at most. Blocks: not to be called on the thread its clients run on.
+    pub fn stop(self) -> Totals {
+        self.shared.stop.send_replace(true);
+        let shared = Arc::clone(&self.shared);
+        drop(self);
+        shared.totals()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shared.stop.send_replace(true);
+        for thread in self.threads.drain(..) {
+            // A panic of a thread has been printed by it.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn half_of_the_cores() -> usize {
+    thread::available_parallelism().map_or(1, |cores| cores.get() / 2)
+}
+
+fn identity(plan: &ServerPlan) -> Result<Option<Identity<'_>>, StartError> {
+    match (plan.tls, &plan.cert, &plan.key) {
+        (_, Some(cert), Some(key)) => Ok(Some(Identity::Files { cert, key })),
+        (_, Some(_), None) | (_, None, Some(_)) => Err(StartError::HalfIdentity),
+        (true, None, None) => Ok(Some(Identity::SelfSigned)),
+        (false, None, None) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Behaviour;
+    use std::time::Duration;
+
+    /// An echo without any extra.
+    pub(super) fn plan() -> ServerPlan {
+        ServerPlan {
+            listen: None,
+            behaviour: Behaviour::Echo,
+            echo_prefix: String::new(),
+            greeting: None,
+            token: None,
+            reject_with_401: false,
+            origins: Vec::new(),
+            subprotocols: Vec::new(),
+            ping_interval: None,
+            max_connections: None,
+            max_message: 1 << 20,
+            max_frame: 1 << 20,
+            delay: Duration::ZERO,
+            stall: None,
+            tls: false,
+            cert: None,
+            key: None,
+            threads: Some(1),
+        }
+    }
+
+    #[test]
+    fn a_taken_port_and_half_an_identity_are_explained() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let running = Server::start(plan(), any).expect("a free port");
+        let error = Server::start(plan(), running.address()).expect_err("taken");
+        assert!(
+            error.to_string().contains("hint: another address"),
+            "{error}"
+        );
+        let half = ServerPlan {
+            cert: Some("cert.pem".into()),
+            ..plan()
+        };
+        let error = Server::start(half, any).expect_err("no key");
+        assert!(error.to_string().contains("go together"), "{error}");
+        assert_eq!(running.stop(), Totals::default());
+    }
+}

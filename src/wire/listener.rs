@@ -1,0 +1,44 @@
+//! A listening socket ready for a storm: deep backlog, rebindable, shareable between threads.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Connections the kernel holds for us until we accept them; the usual 128 overflow in a storm, and
+/// an overflow is silence for 1 s at the client.
+const BACKLOG: i32 = 4096;
+
+/// Binds and listens, non-blocking, with SO_REUSEADDR.
+///
+/// `shared` adds SO_REUSEPORT: several sockets on one port, among which the kernel deals connections.
+///
+/// # Errors
+/// Those of socket(2), bind(2) and listen(2).
+pub fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_shared_sockets_share_a_port() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let first = listen(any, true).expect("a free port");
+        let address = first.local_addr().expect("bound");
+        assert!(listen(address, true).is_ok());
+        let error = listen(address, false).expect_err("taken");
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+}

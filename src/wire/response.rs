@@ -1,0 +1,301 @@
+//! The answer to an upgrade: read with a limit, judged by RFC 6455 4.1, kept for diagnosis.
+
+use crate::failure::{BadUpgrade, FailureKind};
+
+/// Largest head we read: what common servers allow for theirs, several times over.
+pub const MAX_HEAD: usize = 64 * 1024;
+/// So many header lines at most.
+const MAX_HEADERS: usize = 1024;
+
+/// A refused or broken answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub kind: FailureKind,
+    pub detail: String,
+    /// The body's start is worth waiting a moment for: its length is not in the buffer yet.
+    pub has_body: bool,
+}
+
+/// What the bytes read so far mean.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// Read on.
+    Incomplete,
+    /// A correct 101; so many bytes belong to its head.
+    Accepted {
+        used: usize,
+        subprotocol: Option<String>,
+    },
+    Refused(Refusal),
+}
+
+/// Judges what has been read; skips interim answers (RFC 9110 15.2) by removing them.
+pub(super) fn judge(bytes: &mut Vec<u8>, accept: &str, offered: &[String]) -> Judgement {
+    loop {
+        if let Some(what) = not_http(bytes) {
+            let detail = format!("answered with {}", excerpt(bytes));
+            return refused(FailureKind::BadUpgrade(what), detail);
+        }
+        let Some(end) = head_end(bytes) else {
+            if bytes.len() >= MAX_HEAD {
+                let detail = format!("the head is larger than {MAX_HEAD} bytes");
+                return refused(FailureKind::BadUpgrade(BadUpgrade::HeadTooLarge), detail);
+            }
+            return Judgement::Incomplete;
+        };
+        let mut headers = vec![httparse::EMPTY_HEADER; 64];
+        let mut response = httparse::Response::new(&mut headers);
+        let mut parsed = response.parse(&bytes[..end]);
+        let mut many;
+        if matches!(parsed, Err(httparse::Error::TooManyHeaders)) {
+            many = vec![httparse::EMPTY_HEADER; MAX_HEADERS];
+            response = httparse::Response::new(&mut many);
+            parsed = response.parse(&bytes[..end]);
+        }
+        match parsed {
+            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Partial) => return Judgement::Incomplete,
+            Err(error) => {
+                let detail = format!("{error}: {}", excerpt(bytes));
+                return refused(FailureKind::BadUpgrade(BadUpgrade::NotHttp), detail);
+            }
+        }
+        match response.code {
+            Some(101) => return check_switch(&response, end, accept, offered),
+            Some(100..=199) => {
+                bytes.drain(..end);
+            }
+            code => return refuse_status(code.unwrap_or(0), &response, &bytes[end..]),
+        }
+    }
+}
+
+fn refused(kind: FailureKind, detail: String) -> Judgement {
+    Judgement::Refused(Refusal {
+        kind,
+        detail,
+        has_body: false,
+    })
+}
+
+/// The first bytes already tell TLS and garbage from HTTP.
+fn not_http(bytes: &[u8]) -> Option<BadUpgrade> {
+    if let [0x15 | 0x16, 0x03, ..] = bytes {
+        return Some(BadUpgrade::LooksLikeTls);
+    }
+    let start = &bytes[..bytes.len().min(5)];
+    (!b"HTTP/".starts_with(start)).then_some(BadUpgrade::NotHttp)
+}
+
+/// Where the head ends: behind an empty line, with CRLF or bare LF (RFC 9112 2.2).
+fn head_end(bytes: &[u8]) -> Option<usize> {
+    let mut line_start = 0;
+    for (i, byte) in bytes.iter().enumerate() {
+        if *byte == b'\n' {
+            let line = &bytes[line_start..i];
+            if line_start > 0 && (line.is_empty() || line == b"\r") {
+                return Some(i + 1);
+            }
+            line_start = i + 1;
+        }
+    }
+    None
+}
+
+fn check_switch(
+    response: &httparse::Response<'_, '_>,
+    used: usize,
+    accept: &str,
+    offered: &[String],
+) -> Judgement {
+    let bad = |what: BadUpgrade, detail: String| refused(FailureKind::BadUpgrade(what), detail);
+    let shown = |name: &str| match joined(response, name) {
+        Some(value) => format!("{name}: {}", excerpt(value.as_bytes())),
+        None => format!("no {name} header"),
+    };
+    if response.version == Some(0) {
+        return bad(BadUpgrade::HttpVersion, "101 with HTTP/1.0".to_owned());
+    }
+    if !has_token(response, "upgrade", "websocket") {
+        return bad(BadUpgrade::NoUpgrade, shown("Upgrade"));
+    }
+    if !has_token(response, "connection", "upgrade") {
+        return bad(BadUpgrade::NoConnection, shown("Connection"));
+    }
+    let mut accepts = values(response, "sec-websocket-accept");
+    match (accepts.next(), accepts.next()) {
+        (None, _) => return bad(BadUpgrade::NoAccept, shown("Sec-WebSocket-Accept")),
+        (Some(value), None) if value == accept => {}
+        _ => return bad(BadUpgrade::WrongAccept, shown("Sec-WebSocket-Accept")),
+    }
+    if joined(response, "sec-websocket-extensions").is_some_and(|v| !v.trim().is_empty()) {
+        return bad(BadUpgrade::Extension, shown("Sec-WebSocket-Extensions"));
+    }
+    let subprotocol = joined(response, "sec-websocket-protocol");
+    if let Some(chosen) = &subprotocol
+        && !offered.iter().any(|o| o == chosen)
+    {
+        return bad(BadUpgrade::Subprotocol, shown("Sec-WebSocket-Protocol"));
+    }
+    Judgement::Accepted { used, subprotocol }
+}
+
+fn refuse_status(code: u16, response: &httparse::Response<'_, '_>, body: &[u8]) -> Judgement {
+    let mut detail = format!("HTTP {code} {}", response.reason.unwrap_or("").trim());
+    for name in [
+        "server",
+        "via",
+        "location",
+        "retry-after",
+        "www-authenticate",
+    ] {
+        if let Some(value) = joined(response, name) {
+            detail.push_str(&format!("; {name}: {}", excerpt(value.as_bytes())));
+        }
+    }
+    let length: Option<usize> = joined(response, "content-length").and_then(|v| v.parse().ok());
+    let has_body =
+        length != Some(0) && body.len() < length.unwrap_or(BODY_EXCERPT).min(BODY_EXCERPT);
+    // A 401's or 403's body may repeat what was sent to it.
+    if !body.is_empty() && !matches!(code, 401 | 403 | 407) {
+        detail.push_str(&format!("; body: {}", excerpt(body)));
+    }
+    Judgement::Refused(Refusal {
+        kind: FailureKind::HttpStatus(code),
+        detail,
+        has_body,
+    })
+}
+
+/// So much of a refusal's body is kept.
+pub(super) const BODY_EXCERPT: usize = 160;
+
+/// Bytes from the peer, escaped and cut, fit for a terminal.
+fn excerpt(bytes: &[u8]) -> String {
+    let cut = &bytes[..bytes.len().min(BODY_EXCERPT)];
+    let mut text: String = cut.escape_ascii().to_string();
+    if bytes.len() > cut.len() {
+        text.push_str("...");
+    }
+    format!("\"{text}\"")
+}
+
+fn values<'a>(
+    response: &'a httparse::Response<'_, '_>,
+    name: &'a str,
+) -> impl Iterator<Item = &'a str> {
+    response
+        .headers
+        .iter()
+        .filter(move |h| h.name.eq_ignore_ascii_case(name))
+        .map(|h| std::str::from_utf8(h.value).unwrap_or("").trim())
+}
+
+fn joined(response: &httparse::Response<'_, '_>, name: &str) -> Option<String> {
+    let all: Vec<&str> = values(response, name).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
+/// Header values are comma-separated lists, in any case (RFC 9110 5.6.1).
+fn has_token(response: &httparse::Response<'_, '_>, name: &str, token: &str) -> bool {
+    values(response, name)
+        .flat_map(|v| v.split(','))
+        .any(|t| t.trim().eq_ignore_ascii_case(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(text: &str) -> Result<usize, Option<FailureKind>> {
+        match judge(&mut text.as_bytes().to_vec(), "KEY=", &["a".to_owned()]) {
+            Judgement::Accepted { used, .. } => Ok(used),
+            Judgement::Refused(refusal) => Err(Some(refusal.kind)),
+            Judgement::Incomplete => Err(None),
+        }
+    }
+
+    const GOOD: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: KEY=\r\n\r\n";
+
+    #[test]
+    fn odd_but_legal_answers_are_accepted() {
+        assert_eq!(kind(GOOD), Ok(GOOD.len()));
+        let lower = GOOD.to_ascii_lowercase().replace("http/1.1", "HTTP/1.1");
+        let lower = lower
+            .replace("key=", "KEY=")
+            .replace("connection: upgrade", "connection: keep-alive, upgrade");
+        assert_eq!(kind(&lower), Ok(lower.len()));
+        let bare = GOOD.replace("\r\n", "\n");
+        assert_eq!(kind(&bare), Ok(bare.len()));
+        let early = format!("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{GOOD}");
+        assert_eq!(kind(&early), Ok(GOOD.len()));
+        let many = GOOD.replace("\r\n\r\n", &format!("\r\n{}\r\n", "X-Y: z\r\n".repeat(500)));
+        assert_eq!(kind(&many), Ok(many.len()));
+        let chosen = GOOD.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: a\r\n\r\n");
+        assert_eq!(kind(&chosen), Ok(chosen.len()));
+        let frames = format!("{GOOD}\u{1}\u{1}");
+        assert_eq!(kind(&frames), Ok(GOOD.len()));
+        for cut in 0..GOOD.len() {
+            assert_eq!(kind(&GOOD[..cut]), Err(None), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn wrong_answers_have_a_kind() {
+        use BadUpgrade as B;
+        let with = |from: &str, to: &str| GOOD.replace(from, to);
+        let table = [
+            (with("HTTP/1.1", "HTTP/1.0"), B::HttpVersion),
+            (with("Upgrade: websocket\r\n", ""), B::NoUpgrade),
+            (with("Upgrade: websocket", "Upgrade: h2c"), B::NoUpgrade),
+            (
+                with("Connection: Upgrade", "Connection: close"),
+                B::NoConnection,
+            ),
+            (with("Sec-WebSocket-Accept: KEY=\r\n", ""), B::NoAccept),
+            (with("KEY=", "NOPE"), B::WrongAccept),
+            (
+                with("\r\n\r\n", "\r\nSec-WebSocket-Accept: KEY=\r\n\r\n"),
+                B::WrongAccept,
+            ),
+            (
+                with(
+                    "\r\n\r\n",
+                    "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+                ),
+                B::Extension,
+            ),
+            (
+                with("\r\n\r\n", "\r\nSec-WebSocket-Protocol: b\r\n\r\n"),
+                B::Subprotocol,
+            ),
+            ("SSH-2.0-OpenSSH".to_owned(), B::NotHttp),
+            ("\u{15}\u{3}\u{3}".to_owned(), B::LooksLikeTls),
+            (
+                "HTTP/1.1 200 OK\r\nX: ".to_owned() + &"a".repeat(MAX_HEAD),
+                B::HeadTooLarge,
+            ),
+        ];
+        for (text, what) in table {
+            assert_eq!(
+                kind(&text),
+                Err(Some(FailureKind::BadUpgrade(what))),
+                "{text:.80}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_keeps_its_evidence() {
+        let text = "HTTP/1.1 503 Service Unavailable\r\nServer: nginx\r\nRetry-After: 5\r\nContent-Length: 9\r\n\r\nbusy\u{1b}[2Jx";
+        let Judgement::Refused(refusal) = judge(&mut text.as_bytes().to_vec(), "", &[]) else {
+            panic!("refused");
+        };
+        assert_eq!(refusal.kind, FailureKind::HttpStatus(503));
+        assert_eq!(
+            refusal.detail,
+            r#"HTTP 503 Service Unavailable; server: "nginx"; retry-after: "5"; body: "busy\x1b[2Jx""#
+        );
+        assert!(!refusal.has_body);
+    }
+}
