@@ -1,7 +1,10 @@
 //! One file a command: plain functions that the command line calls.
 
+pub mod check;
+pub mod init;
 pub mod report;
 pub mod run;
+pub mod schema;
 pub mod serve;
 pub mod server_flags;
 

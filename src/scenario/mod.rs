@@ -6,6 +6,7 @@
 mod ad_hoc;
 pub mod address;
 mod file;
+pub mod forecast;
 pub mod heartbeat;
 pub mod load;
 pub mod matcher;
@@ -26,6 +27,7 @@ use std::time::Duration;
 pub use ad_hoc::AdHoc;
 pub use address::{Address, AddressError};
 pub use file::{Overrides, schema};
+pub use forecast::Forecast;
 pub use heartbeat::{AnswerPings, Heartbeat, HeartbeatStyle};
 pub use load::{Load, LoadModel, Stage};
 pub use matcher::{Capture, Matcher, Pointer, PointerError, Reply};

@@ -67,6 +67,12 @@ pub struct Problems {
     list: Vec<Problem>,
 }
 
+const WHOLE: Place = Place {
+    source: 0,
+    span: 0..0,
+};
+/// Problems looked for; a file with more is not one that was meant to be a scenario.
+pub(super) const MAX_KEPT: usize = 200;
 /// Problems shown in full; the rest are counted.
 const MAX_SHOWN: usize = 50;
 /// Lines longer than this are shown without their text.
@@ -118,7 +124,8 @@ impl Problems {
         }
         let noun = if count == 1 { "problem" } else { "problems" };
         let name = self.sources.first().map_or("the scenario", |s| &s.name);
-        out.push_str(&format!("{count} {noun} in {name}; nothing was run"));
+        let least = if count >= MAX_KEPT { "at least " } else { "" };
+        out.push_str(&format!("{least}{count} {noun} in {name}; nothing was run"));
         out
     }
 
@@ -126,7 +133,8 @@ impl Problems {
         let mut group = Level::ERROR
             .primary_title(problem.message.as_str())
             .elements(std::iter::empty::<Origin<'_>>());
-        let at = problem.place.as_ref();
+        // The file as a whole stands nowhere in it.
+        let at = problem.place.as_ref().filter(|at| *at != &WHOLE);
         let source = at.map_or(0, |place| place.source);
         match (at, self.sources.get(source)) {
             (Some(place), Some(source)) => {

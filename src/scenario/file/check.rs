@@ -9,12 +9,21 @@ use super::tables;
 use super::tree::{Node, Table, Value};
 use super::value::{self, Mismatch};
 
+/// Most entries of a list or table.
+const MAX_ITEMS: usize = 10_000;
+
 /// Checks a table with all that is in it. `path` is empty for the whole file.
 pub(super) fn table(spec: &TableSpec, node: &Node, path: &str, findings: &mut Findings) {
     let Some(table) = node.as_table() else {
         return;
     };
+    if too_many(table.entries.len(), node, path, findings) {
+        return;
+    }
     for entry in &table.entries {
+        if findings.is_full() {
+            return;
+        }
         let at = join(path, &entry.key);
         match spec.key(&entry.key) {
             Some(key) => value(&key.kind, &entry.node, &at, findings),
@@ -35,6 +44,21 @@ pub(super) fn table(spec: &TableSpec, node: &Node, path: &str, findings: &mut Fi
         let message = format!("`{path}` needs one of {}", spec.any_of.join(", "));
         missing(node, path, message, spec.doc.to_owned(), findings);
     }
+}
+
+/// Refuses a list or table beyond the limit; what is in it is not looked at.
+fn too_many(items: usize, node: &Node, path: &str, findings: &mut Findings) -> bool {
+    if items > MAX_ITEMS {
+        let name = if path.is_empty() {
+            "the scenario"
+        } else {
+            path
+        };
+        let hint = format!("at most {MAX_ITEMS} are allowed");
+        findings.value(&node.place, format!("`{name}` has {items} entries"), hint);
+        findings.too_large = true;
+    }
+    items > MAX_ITEMS
 }
 
 fn missing(node: &Node, path: &str, message: String, hint: String, findings: &mut Findings) {
@@ -64,6 +88,10 @@ fn unknown(spec: &TableSpec, key: &str, path: &str) -> (String, String) {
     if let Some(near) = super::super::nearest(key, known.clone()) {
         return (message, format!("did you mean `{near}`?"));
     }
+    let elsewhere = tables::ALL.iter().find_map(|other| {
+        let near = super::super::nearest(key, other.keys.iter().map(|known| known.key))?;
+        Some((near, other.name))
+    });
     let owners: Vec<_> = tables::ALL
         .iter()
         .filter(|other| other.key(key).is_some())
@@ -73,6 +101,8 @@ fn unknown(spec: &TableSpec, key: &str, path: &str) -> (String, String) {
     let mut hint = format!("known keys are {}", known.join(", "));
     if !owners.is_empty() {
         hint = format!("`{key}` belongs to {}; {hint}", owners.join(", "));
+    } else if let Some((near, owner)) = elsewhere {
+        hint = format!("did you mean `{near}` of {owner}? {hint}");
     }
     (message, hint)
 }
@@ -85,6 +115,14 @@ fn value(kind: &Kind, node: &Node, path: &str, findings: &mut Findings) {
     if kind.may_be_secret() {
         let found = node.expanded.iter().filter(|secret| !secret.is_empty());
         findings.secrets.extend(found.cloned());
+    }
+    let items = match &node.value {
+        Value::Array(items) => items.len(),
+        Value::Table(table) => table.entries.len(),
+        _ => 0,
+    };
+    if too_many(items, node, path, findings) {
+        return;
     }
     match (kind, &node.value) {
         (Kind::Table(spec), Value::Table(_)) => table(spec, node, path, findings),
@@ -105,10 +143,19 @@ fn value(kind: &Kind, node: &Node, path: &str, findings: &mut Findings) {
         (Kind::Map(of), Value::Table(map)) => entries(of, map, path, findings),
         (Kind::Either(kinds), _) => match kinds.iter().find(|kind| fits(kind, &node.value)) {
             Some(kind) => value(kind, node, path, findings),
-            None => mismatch(kind, node, path, String::new(), findings),
+            None => {
+                let hint = match value::scalar(&kinds[0], node) {
+                    Err(Mismatch::Type { hint }) => hint,
+                    _ => String::new(),
+                };
+                mismatch(kind, node, path, hint, findings);
+            }
         },
-        (Kind::Tables(spec), Value::Table(_)) => {
-            let hint = format!("write [[{}]], with two brackets", spec.name);
+        (Kind::Tables(_), Value::Table(_)) => {
+            let hint = match path.rsplit_once('.') {
+                Some(_) => "put it in brackets: [ { ... } ]".to_owned(),
+                None => format!("write [[{path}]], with two brackets"),
+            };
             mismatch(kind, node, path, hint, findings);
         }
         (Kind::List(_), Value::Text(_)) => {

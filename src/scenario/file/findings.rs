@@ -1,6 +1,6 @@
 //! What reading a scenario brings to light besides its values.
 
-use super::super::problem::{Kind, Place, Problem};
+use super::super::problem::{Kind, MAX_KEPT, Place, Problem};
 use super::super::warning::Warning;
 
 /// Collected while reading; problems end it at the end, not at the first one.
@@ -9,9 +9,16 @@ pub(super) struct Findings {
     pub problems: Vec<Problem>,
     pub warnings: Vec<Warning>,
     pub secrets: Vec<String>,
+    /// A limit was passed: what is there is not worth building.
+    pub too_large: bool,
 }
 
 impl Findings {
+    /// Whether so many problems are known that more would not help anybody.
+    pub(super) fn is_full(&self) -> bool {
+        self.problems.len() >= MAX_KEPT
+    }
+
     /// Notes a problem at a place.
     pub(super) fn add(
         &mut self,
@@ -20,6 +27,9 @@ impl Findings {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
+        if self.is_full() {
+            return;
+        }
         self.problems.push(Problem {
             kind,
             place: Some(place.clone()),

@@ -29,7 +29,7 @@ impl Builder<'_> {
             shards: section.optional_u16("shards"),
         };
         if !load.stages.is_empty() {
-            self.check_load(section, &load);
+            self.check_load(section, &load, open);
         }
         load
     }
@@ -97,14 +97,17 @@ impl Builder<'_> {
         stages
     }
 
-    fn check_load(&mut self, section: &Section<'_>, load: &Load) {
+    fn check_load(&mut self, section: &Section<'_>, load: &Load, open: bool) {
         let duration = load.duration();
         if duration > LONGEST {
             let hint = "the stages together may last a year";
             self.findings
                 .value(section.place("stages"), "the load lasts too long", hint);
         }
-        if load.stages.iter().all(|stage| stage.goal <= 0.0) {
+        let goal = if open { "arrivals_per_s" } else { "clients" };
+        let tables = section.children("stages", &tables::STAGE);
+        let stated = tables.iter().all(|table| table.get(goal).is_some());
+        if stated && load.stages.iter().all(|stage| stage.goal <= 0.0) {
             let hint = "give at least one stage a goal above zero";
             self.findings
                 .contradiction(section.place("stages"), "the load is always zero", hint);

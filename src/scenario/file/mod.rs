@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use super::problem::{Kind as ProblemKind, Place, Problems, SourceText};
+use super::problem::{Kind as ProblemKind, Place, Problem, Problems, SourceText};
 use super::threshold::Statistics;
 use super::{Load, Scenario, Session, Step, Validity, Warning};
 use builder::{Builder, reason};
@@ -49,6 +49,8 @@ const MAX_FILE: u64 = 1 << 20;
 /// How the TOML parser says that its own depth limit was met, and what the limit is.
 const DEPTH_MESSAGES: [&str; 2] = ["recursion limit", "max recursion depth"];
 const MAX_DEPTH: u32 = 80;
+/// How it says that something was opened and not closed.
+const UNCLOSED: [&str; 2] = ["unclosed", "multi-line"];
 
 impl Scenario {
     /// Reads a scenario file; `-` is stdin. `${NAME}` is looked up in the process's environment.
@@ -106,6 +108,9 @@ impl Scenario {
         let mut root = plant(text, env, &mut findings);
         overrides::apply(overrides, &mut root, &mut sources, &mut findings);
         check::table(&tables::ROOT, &root, "", &mut findings);
+        if findings.too_large || findings.is_full() {
+            return Err(Problems::new(sources, worth_showing(findings.problems)));
+        }
         let mut builder = Builder {
             folder: Path::new(name).parent().unwrap_or(Path::new("")),
             data: None,
@@ -113,14 +118,7 @@ impl Scenario {
             steps: 0,
         };
         let scenario = builder.scenario(&Section::new(&tables::ROOT, &root), text, statistics);
-        let mut problems = builder.findings.problems;
-        if problems
-            .iter()
-            .any(|problem| problem.kind == ProblemKind::Syntax)
-        {
-            // What is missing or contradictory may only seem so: the parser skipped something.
-            problems.retain(|p| matches!(p.kind, ProblemKind::Syntax | ProblemKind::Value));
-        }
+        let problems = worth_showing(builder.findings.problems);
         if problems.is_empty() {
             Ok(scenario)
         } else {
@@ -144,7 +142,14 @@ fn plant(text: &str, env: &Environment<'_>, findings: &mut Findings) -> Node {
                 "write it flatter",
             )
         } else {
-            (format!("not TOML: {}", error.message()), "")
+            let hint = if error.message().contains("must be quoted") {
+                "put it in quotes: \"...\""
+            } else if UNCLOSED.iter().any(|word| error.message().contains(word)) {
+                "what follows was not checked"
+            } else {
+                ""
+            };
+            (format!("not TOML: {}", error.message()), hint)
         };
         findings.add(ProblemKind::Syntax, &place, message, hint);
     }
@@ -164,6 +169,49 @@ fn plant(text: &str, env: &Environment<'_>, findings: &mut Findings) -> Node {
         expanded: Vec::new(),
         unresolved: false,
     }
+}
+
+/// Leaves out what only follows from another problem.
+fn worth_showing(mut problems: Vec<Problem>) -> Vec<Problem> {
+    let start = |p: &Problem| {
+        p.place
+            .as_ref()
+            .filter(|at| at.source == 0)
+            .map(|at| at.span.start)
+    };
+    let is_syntax = |p: &Problem| p.kind == ProblemKind::Syntax;
+    if problems.iter().any(is_syntax) {
+        // What is missing or contradictory may only seem so: the parser skipped something.
+        problems.retain(|p| matches!(p.kind, ProblemKind::Syntax | ProblemKind::Value));
+        // Behind a bracket or quote that was not closed, everything is read as something else.
+        let unclosed =
+            |p: &&Problem| is_syntax(p) && UNCLOSED.iter().any(|word| p.message.contains(word));
+        if let Some(end) = problems.iter().filter(unclosed).filter_map(start).min() {
+            problems.retain(|p| start(p).is_none_or(|at| at <= end));
+        }
+    }
+    let mut shown: Vec<Problem> = Vec::new();
+    let (contradictions, others): (Vec<_>, Vec<_>) = problems
+        .into_iter()
+        .partition(|p| p.kind == ProblemKind::Contradiction);
+    for problem in others {
+        if problem.place.is_none() || shown.iter().all(|known| known.place != problem.place) {
+            shown.push(problem);
+        }
+    }
+    let certain = shown.len();
+    for problem in contradictions {
+        let touches = |known: &Problem| match (&known.place, &problem.place) {
+            (Some(a), Some(b)) => {
+                a.source == b.source && a.span.start < b.span.end && b.span.start < a.span.end
+            }
+            _ => false,
+        };
+        if !shown[..certain].iter().any(touches) {
+            shown.push(problem);
+        }
+    }
+    shown
 }
 
 fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {

@@ -46,11 +46,8 @@ impl Builder<'_> {
         self.pair(section, "cert", "key");
         self.pair(section, "stall", "stall_every");
         let listen = listen(section);
-        if let Some(url) = url.filter(|url| listen.is_none() && !url.is_local()) {
-            let message = format!(
-                "[server] starts on this machine, but the URL names {}",
-                url.host
-            );
+        if url.is_some_and(|url| listen.is_none() && !url.is_local()) {
+            let message = "[server] starts on this machine, but the URL names another";
             let hint = "give server.listen, use a URL of this machine, or remove [server]";
             self.findings.contradiction(section.owner(), message, hint);
         }
