@@ -54,7 +54,14 @@ pub enum Command {
     /// Run the reference server alone
     Serve(Box<ServeArguments>),
     /// Validate a scenario and print the plan in words, with the resources it needs
-    Check(CheckArguments),
+    Check(Box<CheckArguments>),
+    /// Write a commented starter scenario
+    Init {
+        /// Where; without it the scenario goes to stdout
+        path: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
     /// Render a saved result again
     Report {
         /// A folder under results/, or its result.json

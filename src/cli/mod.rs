@@ -51,6 +51,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             commands::serve::run(arguments.server.into(), options)
         }
         Command::Check(arguments) => run::check(&arguments),
+        Command::Init { path } => commands::init::run(path.as_deref()),
+        Command::Schema => commands::schema::run(),
         Command::Report { result, format } => {
             let format = match format {
                 ReportFormat::Terminal => commands::report::Format::Terminal,

@@ -28,10 +28,8 @@ pub fn run(arguments: RunArguments, quiet: bool, verbose: u8) -> anyhow::Result<
 
 /// `wsbench check`.
 pub fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
-    match load(&arguments.scenario, &overrides(&arguments.overrides)) {
-        Ok(scenario) => super::print(format!("{}: ok\n", scenario.name).as_bytes()),
-        Err(problems) => Ok(complain(&problems)),
-    }
+    let overrides = overrides(&arguments.overrides);
+    with_statistics(|known| commands::check::run(&arguments.scenario, &overrides, known, true))
 }
 
 fn scenario(arguments: &RunArguments) -> Result<Scenario, Problems> {
@@ -61,6 +59,11 @@ fn scenario(arguments: &RunArguments) -> Result<Scenario, Problems> {
 }
 
 fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
+    with_statistics(|known| Scenario::load(path, overrides, known))
+}
+
+/// Tells the scenario's reader which statistics a threshold may name.
+fn with_statistics<T>(read: impl FnOnce(&Statistics<'_>) -> T) -> T {
     let names: Vec<String> = statistics::known().map(|(name, _)| name).collect();
     let kind = |name: &str| {
         statistics::kind(name).map(|kind| match kind {
@@ -74,7 +77,7 @@ fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
         kind: &kind,
         names: &names,
     };
-    Scenario::load(path, overrides, &known)
+    read(&known)
 }
 
 fn overrides(arguments: &OverrideArguments) -> Overrides {

@@ -23,7 +23,9 @@ pub fn run(
             Ok(Exit::Pass)
         }
         Err(problems) => {
-            eprintln!("{}", problems.render(color));
+            // The stream strips styles where they cannot be shown.
+            let text = problems.render(color);
+            let _ = std::io::Write::write_all(&mut anstream::stderr(), text.as_bytes());
             Ok(Exit::Usage)
         }
     }
