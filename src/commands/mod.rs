@@ -1,3 +1,20 @@
-//! What each command does, without its flags. The only modules, beside `report`, that print.
+//! One file a command: plain functions that the command line calls.
 
+pub mod check;
+pub mod init;
+pub mod report;
+pub mod run;
+pub mod schema;
 pub mod serve;
+pub mod server_flags;
+
+use std::io::Write;
+
+/// Writes to stdout; a reader that went away is no error.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}

@@ -82,6 +82,13 @@ impl Pacer {
         }
     }
 
+    /// Wakes whoever waits at `slot`, whatever it waits for.
+    pub fn wake(&self, slot: Slot) {
+        if let Some(waker) = &self.wakers.borrow()[DueQueue::index(slot)] {
+            waker.wake_by_ref();
+        }
+    }
+
     /// Wakes every client: the run's stage changed.
     pub fn wake_all(&self) {
         for waker in self.wakers.borrow().iter().flatten() {

@@ -53,6 +53,8 @@ pub struct Program {
     pub sends: Vec<Arc<SendStep>>,
     /// Questions of [`Op::Expect`], in file order.
     pub expects: Vec<Arc<Reply>>,
+    /// For each send with a delivery group, which of the session's groups that is.
+    pub group_of: Vec<usize>,
     /// Loops, for their counters.
     pub counters: usize,
     /// Whether it ends with the run: it has a schedule or an endless loop, or no steps at all.
@@ -75,6 +77,9 @@ impl Program {
             match step {
                 Step::Send(send) => {
                     let position = self.sends.len();
+                    let delivery = self.sends.iter().filter_map(|s| s.delivery.as_ref());
+                    let groups = delivery.filter(|d| d.group.is_some()).count();
+                    self.group_of.push(groups);
                     self.sends.push(Arc::clone(send));
                     let scheduled = send.schedule.as_ref();
                     self.lasts |= scheduled.is_some_and(|s| s.count.is_none());

@@ -30,6 +30,57 @@ pub struct Pointer {
     pub tokens: Arc<[String]>,
 }
 
+/// Why a text is not a JSON pointer, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct PointerError {
+    /// Byte offset into the text.
+    pub offset: usize,
+    /// Length in bytes of what is wrong; may be 0.
+    pub length: usize,
+    /// What is wrong.
+    pub message: &'static str,
+    /// What to write instead.
+    pub hint: &'static str,
+}
+
+impl Pointer {
+    /// Compiles a pointer; the empty text means the whole document.
+    pub fn parse(text: &str) -> Result<Self, PointerError> {
+        if !text.is_empty() && !text.starts_with('/') {
+            return Err(PointerError {
+                offset: 0,
+                length: text.len(),
+                message: "a JSON pointer starts with `/`",
+                hint: "write for example \"/id\" or \"/user/name\" (RFC 6901)",
+            });
+        }
+        for (at, _) in text.match_indices('~') {
+            if !matches!(text.as_bytes().get(at + 1), Some(b'0' | b'1')) {
+                return Err(PointerError {
+                    offset: at,
+                    length: 1,
+                    message: "`~` in a JSON pointer must be followed by 0 or 1",
+                    hint: "write ~0 for `~` and ~1 for `/` (RFC 6901 3)",
+                });
+            }
+        }
+        Ok(Self::known(text))
+    }
+
+    /// A pointer known to be right.
+    pub(super) fn known(text: &str) -> Self {
+        let tokens = text
+            .split('/')
+            .skip(1)
+            .map(|token| token.replace("~1", "/").replace("~0", "~"));
+        Self {
+            text: text.into(),
+            tokens: tokens.collect(),
+        }
+    }
+}
+
 /// An answer to wait for.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -48,4 +99,21 @@ pub struct Capture {
     pub slot: usize,
     /// Where it is.
     pub pointer: Pointer,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pointer;
+
+    #[test]
+    fn pointers_of_rfc_6901_are_read() {
+        let tokens = |text: &str| Pointer::parse(text).expect(text).tokens.to_vec();
+        assert!(tokens("").is_empty());
+        assert_eq!(tokens("/"), [""]);
+        assert_eq!(tokens("/foo/0"), ["foo", "0"]);
+        assert_eq!(tokens("/a~1b/m~0n/~01"), ["a/b", "m~n", "~1"]);
+        assert_eq!(Pointer::parse("id").expect_err("no slash").offset, 0);
+        assert_eq!(Pointer::parse("/a~2").expect_err("bad escape").offset, 2);
+        assert_eq!(Pointer::parse("/a~").expect_err("bad escape").offset, 2);
+    }
 }

@@ -3,28 +3,44 @@
 //! `file` reads TOML into them (the only place that knows the file's shape); everything below the
 //! commands only sees these types. They hold no sockets, no clock and no results.
 
+mod ad_hoc;
+pub mod address;
+mod file;
+pub mod forecast;
 pub mod heartbeat;
 pub mod load;
 pub mod matcher;
+mod nearest;
+pub mod problem;
 pub mod reconnect;
+pub mod redact;
 pub mod server;
 pub mod session;
 pub mod target;
 pub mod template;
 pub mod threshold;
+pub mod warning;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use ad_hoc::AdHoc;
+pub use address::{Address, AddressError};
+pub use file::{Overrides, schema};
+pub use forecast::Forecast;
 pub use heartbeat::{AnswerPings, Heartbeat, HeartbeatStyle};
 pub use load::{Load, LoadModel, Stage};
-pub use matcher::{Capture, Matcher, Pointer, Reply};
+pub use matcher::{Capture, Matcher, Pointer, PointerError, Reply};
+pub(crate) use nearest::nearest;
+pub use problem::{Problem, Problems};
 pub use reconnect::{Jitter, Reconnect, ReconnectPolicy};
-pub use server::{Behaviour, ServerPlan};
+pub use redact::{REDACTED, redact, redact_url};
+pub use server::{Behaviour, ServerPlan, Stall};
 pub use session::{Delivery, Payload, Schedule, ScheduleKind, SendStep, Session, Step};
 pub use target::{ResolveOverride, Target, TlsPlan};
-pub use template::Template;
-pub use threshold::{Comparison, Threshold};
+pub use template::{Context, Names, Template, TemplateError};
+pub use threshold::{Comparison, StatisticKind, Statistics, Threshold};
+pub use warning::Warning;
 
 /// A named, validated test plan.
 #[derive(Clone, Debug)]
@@ -55,6 +71,11 @@ pub struct Scenario {
     pub thresholds: Vec<Threshold>,
     /// When the generator itself was too late to be believed.
     pub validity: Validity,
+    /// Texts that must not be printed or saved: from the environment, the server's token, query values,
+    /// credentials in headers. For [`redact`].
+    pub secrets: Vec<String>,
+    /// Oddities that do not keep it from running.
+    pub warnings: Vec<Warning>,
 }
 
 /// Rows of a CSV feeder; client `i` uses row `i % rows`.

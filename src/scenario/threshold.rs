@@ -19,6 +19,28 @@ pub struct Threshold {
     pub grace: Duration,
 }
 
+/// What a statistic's value is, and so how its limit is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatisticKind {
+    /// `50ms`; seconds.
+    Time,
+    /// `0.1%`; 0 to 1.
+    Ratio,
+    /// `100`, `10k`.
+    Count,
+    /// `50/s` or a bare number; per second.
+    Rate,
+}
+
+/// The statistics that results hold: what thresholds may name.
+#[derive(Clone, Copy)]
+pub struct Statistics<'a> {
+    /// The kind of a known name, `METRIC.STATISTIC`.
+    pub kind: &'a dyn Fn(&str) -> Option<StatisticKind>,
+    /// All names, to suggest the nearest.
+    pub names: &'a [String],
+}
+
 /// A comparison operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
@@ -35,6 +57,15 @@ pub enum Comparison {
 }
 
 impl Comparison {
+    /// Longest symbols first, so that `<=` is not read as `<`.
+    pub(super) const ALL: [Self; 5] = [
+        Self::AtMost,
+        Self::AtLeast,
+        Self::Equal,
+        Self::Less,
+        Self::Greater,
+    ];
+
     /// Whether `value` satisfies the limit; a NaN never does.
     pub fn holds(self, value: f64, limit: f64) -> bool {
         match self {

@@ -13,7 +13,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use super::carrier::Transport;
+use super::carrier::{Carrier, Transport};
 use super::resolve::{Override, Resolver};
 use super::response::{Judgement, Refusal, judge};
 use super::upgrade::UpgradeRequest;
@@ -55,9 +55,9 @@ pub struct Timings {
 
 /// An open connection's stream.
 #[derive(Debug)]
-pub struct Dialled {
+pub struct Dialled<S = Transport> {
     /// Carries frames from here on.
-    pub stream: Transport,
+    pub stream: S,
     /// What the peer said.
     pub answer: Answer,
 }
@@ -84,6 +84,20 @@ pub struct DialError {
     pub timings: Timings,
 }
 
+/// Whatever can open connections: the network, or memory in simulations.
+pub trait Dial {
+    /// What carries the bytes.
+    type Stream: Carrier + 'static;
+
+    /// Dials once; `source` is the local address, or the system's choice.
+    fn dial(
+        &self,
+        url: &Url,
+        request: &UpgradeRequest,
+        source: Option<IpAddr>,
+    ) -> impl Future<Output = Result<Dialled<Self::Stream>, Box<DialError>>>;
+}
+
 type Failure = (FailureKind, String);
 
 /// Dials for all clients of one thread.
@@ -99,9 +113,12 @@ impl Dialler {
         let resolver = Resolver::new(settings.overrides.clone());
         Self { settings, resolver }
     }
+}
 
-    /// Dials once; `source` is the local address, or the kernel's choice.
-    pub async fn dial(
+impl Dial for Dialler {
+    type Stream = Transport;
+
+    async fn dial(
         &self,
         url: &Url,
         request: &UpgradeRequest,
@@ -130,7 +147,9 @@ impl Dialler {
             })),
         }
     }
+}
 
+impl Dialler {
     fn timed_out(&self, timings: Timings, url: &Url) -> Failure {
         let limit = self.settings.timeout;
         if timings.tcp_connect.is_some() {

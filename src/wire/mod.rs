@@ -22,7 +22,7 @@ mod url;
 pub use carrier::{Carrier, Transport};
 pub use connection::{Connection, Ending, Limits, Scratch};
 pub use decoder::{Decoder, Event};
-pub use dial::{Answer, DialError, DialSettings, Dialled, Dialler, Timings};
+pub use dial::{Answer, Dial, DialError, DialSettings, Dialled, Dialler, Timings};
 pub use frame::{Role, encode_frame, is_valid_close_code};
 pub use outbox::{Full, Outbox};
 pub use resolve::Override;

@@ -1,0 +1,255 @@
+//! Every flag of every command, in one place: what `--help`, the completions and the man page say.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::server_flags::ServerFlags;
+use crate::units::{ByteSize, Count, Rate, TimeSpan};
+
+const EXIT_CODES: &str = "Exit codes:
+  0    pass
+  1    fail: a threshold was broken
+  2    usage or scenario error: nothing was run
+  3    could not run: target unreachable, limits too low, results not writable
+  4    inconclusive or invalid: the question was not answered
+  130  interrupted (Ctrl-C), 143 terminated; what was measured is saved";
+
+/// WebSocket load tester and diagnostics tool: true latencies, heartbeats, reconnects.
+#[derive(Debug, Parser)]
+#[command(name = "wsbench", version, about, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Nothing but errors: no progress, no summary
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// More talk on stderr
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// When to use colour; NO_COLOR is respected
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal.
+    Auto,
+    /// Into pipes too.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a scenario, or a URL as an ad-hoc echo scenario
+    Run(Box<RunArguments>),
+    /// Run the reference server alone
+    Serve(Box<ServeArguments>),
+    /// Validate a scenario and print the plan in words, with the resources it needs
+    Check(Box<CheckArguments>),
+    /// Write a commented starter scenario
+    Init {
+        /// Where; without it the scenario goes to stdout
+        path: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
+    /// Render a saved result again
+    Report {
+        /// A folder under results/, or its result.json
+        result: PathBuf,
+        /// What to render
+        #[arg(long, short, default_value = "terminal")]
+        format: ReportFormat,
+    },
+    /// Print shell completions
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+/// What `report` renders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// The summary for people
+    Terminal,
+    /// result.json itself
+    Json,
+    /// summary.csv
+    Csv,
+    /// summary.md
+    Markdown,
+}
+
+/// Flags that change a scenario.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Target")]
+pub struct OverrideArguments {
+    /// Set any key of the scenario by its path, e.g. load.stages.0.clients=5000
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+    /// Run against this URL; a built-in server of the scenario is not started
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "WSBENCH_TARGET",
+        hide_env_values = true
+    )]
+    pub target: Option<String>,
+    /// Add a request header
+    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = header)]
+    pub header: Vec<(String, String)>,
+    /// Offer a subprotocol
+    #[arg(long, value_name = "NAME")]
+    pub subprotocol: Vec<String>,
+    /// Do not verify the server's certificate
+    #[arg(long)]
+    pub insecure: bool,
+    /// Trust this PEM bundle instead of the system's roots
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Our certificate (PEM chain), for servers that ask for one
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// The private key of --cert (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// Name for SNI and verification instead of the URL's host
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<String>,
+    /// Dial from this local address; several are dealt round-robin
+    #[arg(long, value_name = "ADDRESS")]
+    pub source_address: Vec<String>,
+    /// Seed of every random draw
+    #[arg(long, value_name = "NUMBER", env = "WSBENCH_SEED")]
+    pub seed: Option<u64>,
+}
+
+/// `wsbench run`.
+#[derive(Args, Debug)]
+pub struct RunArguments {
+    /// A scenario file (- is stdin), or a ws:// or wss:// URL
+    #[arg(value_name = "SCENARIO|URL")]
+    pub scenario: String,
+    #[command(flatten)]
+    pub overrides: OverrideArguments,
+    #[command(flatten)]
+    pub ad_hoc: AdHocArguments,
+    /// Write results into this folder (new or empty) instead of results/NAME/TIME/
+    #[arg(long, value_name = "DIR", env = "WSBENCH_OUT", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    /// Print result.json on stdout instead of the summary
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+}
+
+/// Flags of `wsbench run URL`.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Ad-hoc scenario (with a URL)")]
+pub struct AdHocArguments {
+    /// Clients kept connected [default: 10]
+    #[arg(long, short, value_name = "N")]
+    pub clients: Option<Count>,
+    /// Messages per second, all clients together, on an open schedule; without it every client
+    /// sends as soon as it was answered
+    #[arg(long, short, value_name = "RATE")]
+    pub rate: Option<RateArgument>,
+    /// How long [default: 10s]
+    #[arg(long, short, value_name = "TIME")]
+    pub duration: Option<TimeSpan>,
+    /// Payload of a message [default: 64]
+    #[arg(long, short, value_name = "BYTES")]
+    pub size: Option<ByteSize>,
+}
+
+impl AdHocArguments {
+    /// The flags that were given, for the message that they need a URL.
+    pub fn given(&self) -> Vec<&'static str> {
+        let flags = [
+            (self.clients.is_some(), "--clients"),
+            (self.rate.is_some(), "--rate"),
+            (self.duration.is_some(), "--duration"),
+            (self.size.is_some(), "--size"),
+        ];
+        let given = flags.into_iter().filter(|(given, _)| *given);
+        given.map(|(_, flag)| flag).collect()
+    }
+
+    /// The duration, or its default.
+    pub fn duration(&self) -> Duration {
+        self.duration.map_or(Duration::from_secs(10), |span| span.0)
+    }
+}
+
+/// `100/s`, or a bare number of messages per second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateArgument(pub f64);
+
+impl std::str::FromStr for RateArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(number) = text.parse::<f64>() {
+            let positive = number.is_finite() && number > 0.0;
+            return positive
+                .then_some(Self(number))
+                .ok_or_else(|| "a rate is a number above 0, e.g. 100 or 100/s".to_owned());
+        }
+        let rate: Rate = text.parse().map_err(|e| format!("{e}"))?;
+        Ok(Self(rate.per_second()))
+    }
+}
+
+/// `wsbench serve`.
+#[derive(Args, Debug)]
+pub struct ServeArguments {
+    /// Where to listen; port 0 = a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9001")]
+    pub listen: SocketAddr,
+    /// A line on stderr each second: connections, messages, bytes
+    #[arg(long)]
+    pub metrics: bool,
+    /// End when stdin ends (for `wsbench run`)
+    #[arg(long, hide = true)]
+    pub stop_on_stdin_eof: bool,
+    #[command(flatten)]
+    pub server: ServerFlags,
+}
+
+/// `wsbench check`.
+#[derive(Args, Debug)]
+pub struct CheckArguments {
+    /// A scenario file; - is stdin
+    pub scenario: PathBuf,
+    #[command(flatten)]
+    pub overrides: OverrideArguments,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.to_owned()))
+        }
+        _ => Err("write KEY=VALUE, e.g. load.drain=2s".to_owned()),
+    }
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err("write \"NAME: VALUE\", e.g. \"Origin: https://app.example.com\"".to_owned()),
+    }
+}

@@ -1,0 +1,105 @@
+//! `run` and `check`: from flags to a scenario.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::commands;
+use crate::exit::Exit;
+use crate::result::statistics;
+use crate::scenario::{AdHoc, Overrides, Problems, Scenario, StatisticKind, Statistics};
+
+use super::arguments::{CheckArguments, OverrideArguments, RunArguments};
+
+/// `wsbench run`.
+pub fn run(arguments: RunArguments, quiet: bool, verbose: u8) -> anyhow::Result<Exit> {
+    let scenario = match scenario(&arguments) {
+        Ok(scenario) => scenario,
+        Err(problems) => return Ok(complain(&problems)),
+    };
+    let options = commands::run::Options {
+        out: arguments.out,
+        json: arguments.json,
+        quiet,
+        verbose: verbose > 0,
+        look: super::look(),
+    };
+    commands::run::run(scenario, &options)
+}
+
+/// `wsbench check`.
+pub fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
+    let overrides = overrides(&arguments.overrides);
+    with_statistics(|known| commands::check::run(&arguments.scenario, &overrides, known, true))
+}
+
+fn scenario(arguments: &RunArguments) -> Result<Scenario, Problems> {
+    let text = &arguments.scenario;
+    let overrides = overrides(&arguments.overrides);
+    if text.contains("://") {
+        let ad_hoc = &arguments.ad_hoc;
+        let options = AdHoc {
+            url: text.clone(),
+            clients: ad_hoc
+                .clients
+                .map_or(10, |count| u32::try_from(count.0).unwrap_or(u32::MAX)),
+            rate: ad_hoc.rate.map(|rate| rate.0),
+            duration: ad_hoc.duration(),
+            size: ad_hoc
+                .size
+                .map_or(64, |size| usize::try_from(size.0).unwrap_or(usize::MAX)),
+        };
+        return Scenario::ad_hoc(&options, &overrides);
+    }
+    if let [first, ..] = arguments.ad_hoc.given()[..] {
+        let message = format!("{first} goes with a URL, not with a scenario file");
+        let hint = "change the scenario's own keys with --set, e.g. --set load.stages.0.clients=50";
+        return Err(Problems::whole(text, message, hint));
+    }
+    load(Path::new(text), &overrides)
+}
+
+fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
+    with_statistics(|known| Scenario::load(path, overrides, known))
+}
+
+/// Tells the scenario's reader which statistics a threshold may name.
+fn with_statistics<T>(read: impl FnOnce(&Statistics<'_>) -> T) -> T {
+    let names: Vec<String> = statistics::known().map(|(name, _)| name).collect();
+    let kind = |name: &str| {
+        statistics::kind(name).map(|kind| match kind {
+            statistics::Kind::Time => StatisticKind::Time,
+            statistics::Kind::Ratio => StatisticKind::Ratio,
+            statistics::Kind::Count => StatisticKind::Count,
+            statistics::Kind::Rate => StatisticKind::Rate,
+        })
+    };
+    let known = Statistics {
+        kind: &kind,
+        names: &names,
+    };
+    read(&known)
+}
+
+fn overrides(arguments: &OverrideArguments) -> Overrides {
+    Overrides {
+        set: arguments.set.clone(),
+        target: arguments.target.clone(),
+        headers: arguments.header.clone(),
+        subprotocols: arguments.subprotocol.clone(),
+        insecure: arguments.insecure,
+        ca: arguments.ca.clone(),
+        cert: arguments.cert.clone(),
+        key: arguments.key.clone(),
+        server_name: arguments.server_name.clone(),
+        source_addresses: arguments.source_address.clone(),
+        seed: arguments.seed,
+    }
+}
+
+/// Prints what is wrong with a scenario.
+fn complain(problems: &Problems) -> Exit {
+    let stderr = anstream::stderr();
+    // The stream strips styles where they cannot be shown.
+    let _ = writeln!(stderr.lock(), "{}", problems.render(true).trim_end());
+    Exit::Usage
+}

@@ -1,0 +1,308 @@
+//! `wsbench check`: validates a scenario and says in words what it would do.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::exit::Exit;
+use crate::scenario::{
+    AnswerPings, Forecast, Heartbeat, HeartbeatStyle, Load, LoadModel, Overrides, ReconnectPolicy,
+    Scenario, Statistics, Step, redact, redact_url,
+};
+use crate::units::{ByteSize, TimeSpan};
+
+/// Prints the plan on stdout, or all problems on stderr.
+pub fn run(
+    path: &Path,
+    overrides: &Overrides,
+    statistics: &Statistics<'_>,
+    color: bool,
+) -> anyhow::Result<Exit> {
+    match Scenario::load(path, overrides, statistics) {
+        Ok(scenario) => {
+            super::print(&plan(&scenario))?;
+            Ok(Exit::Pass)
+        }
+        Err(problems) => {
+            // The stream strips styles where they cannot be shown.
+            let text = problems.render(color);
+            let _ = std::io::Write::write_all(&mut anstream::stderr(), text.as_bytes());
+            Ok(Exit::Usage)
+        }
+    }
+}
+
+/// Connections from one source address to one target with Linux's default range of ephemeral ports.
+const EPHEMERAL_PORTS: u64 = 28_232;
+
+/// The plan in words, one fact a line, without secrets.
+pub fn plan(scenario: &Scenario) -> String {
+    let forecast = Forecast::of(scenario);
+    let mut out = format!("{}: {}\n", scenario.name, scenario.description);
+    let mut row = |name: &str, text: String| {
+        if !text.is_empty() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "  {name:<11} {text}");
+        }
+    };
+    for url in &scenario.target.urls {
+        row("target", redact_url(&url.to_string()));
+    }
+    if let Some(server) = &scenario.server {
+        let behaviour = format!("{:?}", server.behaviour).to_lowercase();
+        row(
+            "server",
+            format!("built in, started by the run: {behaviour}"),
+        );
+    }
+    row("load", load(&scenario.load, &forecast));
+    row("phases", phases(&scenario.load));
+    let weights: u32 = scenario.sessions.iter().map(|session| session.weight).sum();
+    for session in &scenario.sessions {
+        let share = 100.0 * f64::from(session.weight) / f64::from(weights.max(1));
+        let text = format!(
+            "{} ({share:.0} % of clients): {}",
+            session.name,
+            steps(&session.steps)
+        );
+        row("session", text);
+    }
+    row("messages", messages(&forecast));
+    row("deliveries", deliveries(&forecast));
+    row("heartbeats", heartbeat(&scenario.heartbeat, &forecast));
+    row("reconnect", reconnect(scenario));
+    row("needs", needs(scenario, &forecast));
+    for threshold in &scenario.thresholds {
+        let symbol = threshold.comparison.symbol();
+        let abort = if threshold.abort_run {
+            ", ends the run when broken"
+        } else {
+            ""
+        };
+        row(
+            "threshold",
+            format!(
+                "{} {symbol} {}{abort}",
+                threshold.name, threshold.limit_text
+            ),
+        );
+    }
+    for warning in &scenario.warnings {
+        row("warning", warning.to_string());
+    }
+    redact(&out, &scenario.secrets).into_owned()
+}
+
+fn load(load: &Load, forecast: &Forecast) -> String {
+    let unit = match load.model {
+        LoadModel::Closed => "clients",
+        LoadModel::Open { .. } => "arrivals/s",
+    };
+    let mut level = 0.0;
+    let mut text = match load.model {
+        LoadModel::Closed => "closed".to_owned(),
+        LoadModel::Open { poisson: true, .. } => "open, Poisson arrivals".to_owned(),
+        LoadModel::Open { .. } => "open, even arrivals".to_owned(),
+    };
+    for stage in load.stages.iter().take(8) {
+        let span = TimeSpan(stage.duration);
+        let goal = number(stage.goal);
+        let part = if stage.goal == level {
+            format!("; {goal} {unit} for {span}")
+        } else {
+            format!("; to {goal} {unit} in {span}")
+        };
+        text.push_str(&part);
+        level = stage.goal;
+    }
+    if load.stages.len() > 8 {
+        let _ = write!(text, "; and {} more stages", load.stages.len() - 8);
+    }
+    let arrivals = number(forecast.arrivals);
+    let _ = match load.model {
+        LoadModel::Closed => write!(text, " ({arrivals} clients started)"),
+        LoadModel::Open { max_clients, .. } => {
+            write!(
+                text,
+                " ({arrivals} arrivals, at most {} clients at once)",
+                number(f64::from(max_clients))
+            )
+        }
+    };
+    text
+}
+
+fn phases(load: &Load) -> String {
+    let (warm_up, end) = (TimeSpan(load.warm_up), TimeSpan(load.duration()));
+    let measure = TimeSpan(load.duration().saturating_sub(load.warm_up));
+    let drain = TimeSpan(load.drain);
+    let measured = format!("measure {warm_up} to {end} ({measure}), drain up to {drain}");
+    if load.warm_up.is_zero() {
+        return measured;
+    }
+    format!("warm-up 0s to {warm_up}, {measured}")
+}
+
+fn steps(steps: &[Step]) -> String {
+    if steps.is_empty() {
+        return "stays connected".to_owned();
+    }
+    let mut words: Vec<String> = steps.iter().take(6).map(step).collect();
+    if steps.len() > 6 {
+        words.push(format!("and {} more steps", steps.len() - 6));
+    }
+    words.join(", then ")
+}
+
+fn step(step: &Step) -> String {
+    match step {
+        Step::Send(send) => {
+            let answer = match (&send.reply, send.blocking) {
+                (None, _) => "",
+                (Some(_), true) => " and waits for its answer",
+                (Some(_), false) => ", answer measured",
+            };
+            match &send.schedule {
+                Some(schedule) => format!("sends every {}{answer}", TimeSpan(schedule.period)),
+                None => format!("sends once{answer}"),
+            }
+        }
+        Step::Expect(reply) => format!("waits up to {} for a message", TimeSpan(reply.timeout)),
+        Step::Pause { min, max } if min == max => format!("pauses {}", TimeSpan(*min)),
+        Step::Pause { min, max } => format!("pauses {} to {}", TimeSpan(*min), TimeSpan(*max)),
+        Step::Repeat {
+            times: Some(times),
+            steps: inner,
+        } => {
+            format!("{} times ({})", number(*times as f64), steps(inner))
+        }
+        Step::Repeat {
+            times: None,
+            steps: inner,
+        } => format!("until the end ({})", steps(inner)),
+        Step::Ping { .. } => "pings".to_owned(),
+        Step::Close { code, .. } => format!("closes with {code}"),
+    }
+}
+
+fn messages(forecast: &Forecast) -> String {
+    let total = number(forecast.messages);
+    let mut text = match forecast.peak_rate {
+        _ if forecast.messages == 0.0 && !forecast.closed_loop => return "none".to_owned(),
+        Some(rate) if rate > 0.0 => format!("about {total}, {}/s at the peak", number(rate)),
+        _ => format!("about {total}"),
+    };
+    if forecast.closed_loop {
+        if forecast.messages == 0.0 {
+            text.clear();
+        } else {
+            text.push_str(", and ");
+        }
+        text.push_str(
+            "as many as the server answers (closed loop: a stalled server also slows the schedule)",
+        );
+    }
+    text
+}
+
+fn deliveries(forecast: &Forecast) -> String {
+    let Some(receivers) = forecast.receivers else {
+        return String::new();
+    };
+    let each = format!("{} receivers a message", number(receivers));
+    match forecast.peak_deliveries {
+        Some(rate) => format!("{each}, {}/s at the peak", number(rate)),
+        None => each,
+    }
+}
+
+fn heartbeat(heartbeat: &Heartbeat, forecast: &Forecast) -> String {
+    let (interval, timeout) = (TimeSpan(heartbeat.interval), TimeSpan(heartbeat.timeout));
+    let style = match &heartbeat.style {
+        HeartbeatStyle::None => "none of our own".to_owned(),
+        HeartbeatStyle::Ping { .. } => format!("ping every {interval}, answer within {timeout}"),
+        HeartbeatStyle::Text { .. } => format!("text every {interval}, answer within {timeout}"),
+        HeartbeatStyle::Json { .. } => format!("JSON every {interval}, answer within {timeout}"),
+        HeartbeatStyle::OneWay { .. } => format!("one-way text every {interval}"),
+    };
+    let mut text = match forecast.peak_beats {
+        Some(beats) => format!("{style}; {}/s at the peak", number(beats)),
+        None => style,
+    };
+    if let Some(missed) = heartbeat.max_missed {
+        let _ = write!(text, "; dead after {missed} missed in a row");
+    }
+    if let Some(quiet) = heartbeat.max_quiet {
+        let _ = write!(text, "; dead after {} of silence", TimeSpan(quiet));
+    }
+    match heartbeat.answer_pings {
+        AnswerPings::AtOnce => {}
+        AnswerPings::Never => text.push_str("; pings of the server are not answered"),
+        AnswerPings::After(delay) => {
+            let _ = write!(
+                text,
+                "; pings of the server are answered after {}",
+                TimeSpan(delay)
+            );
+        }
+    }
+    text
+}
+
+fn reconnect(scenario: &Scenario) -> String {
+    let mut text = match scenario.reconnect.policy {
+        ReconnectPolicy::None => return "never".to_owned(),
+        ReconnectPolicy::Fixed { delay, .. } => format!("after {}", TimeSpan(delay)),
+        ReconnectPolicy::Exponential {
+            initial,
+            factor,
+            max_delay,
+            ..
+        } => {
+            format!(
+                "after {}, then x {factor} up to {}",
+                TimeSpan(initial),
+                TimeSpan(max_delay)
+            )
+        }
+    };
+    if let Some(attempts) = scenario.reconnect.max_attempts {
+        let _ = write!(text, ", at most {attempts} attempts in a row");
+    }
+    text
+}
+
+fn needs(scenario: &Scenario, forecast: &Forecast) -> String {
+    let memory = ByteSize((forecast.memory >> 20) << 20);
+    let sources = scenario.target.source_addresses.len().max(1) as u64;
+    let clients = u64::from(forecast.max_clients);
+    let mut text = format!(
+        "{} descriptors, about {memory} of memory, {} ephemeral ports",
+        number(forecast.descriptors as f64),
+        number(clients as f64)
+    );
+    if clients > EPHEMERAL_PORTS * sources {
+        let wanted = clients.div_ceil(EPHEMERAL_PORTS);
+        let _ = write!(
+            text,
+            " (one address has {} for one target: give {wanted} target.source_addresses)",
+            number(EPHEMERAL_PORTS as f64)
+        );
+    }
+    text
+}
+
+/// With thousands separators; a decimal below ten.
+fn number(value: f64) -> String {
+    if value < 10.0 && value.fract() != 0.0 {
+        return format!("{value:.1}");
+    }
+    let digits = format!("{value:.0}");
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}

@@ -1,0 +1,230 @@
+//! A client's life: dial, hold the connection, wait, dial again.
+//!
+//! ```text
+//!        +--------- wait (reconnect policy) <---------+
+//!        v                                            |
+//!  start -> dial --ok--> live connection --lost-------+
+//!             |                |  closed by its own step: dial again at once (closed load)
+//!           failed             +--told to leave, or the run ends--> end
+//!             +--> wait, or give up
+//! ```
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use super::identity::Identity;
+use super::live::{Ended, Live, Next, skip};
+use super::reconnect::Backoff;
+use super::schedule::Ticks;
+use super::shard::{Control, Shard};
+use super::stage::Stage;
+use crate::clock::Offset;
+use crate::failure::FailureKind;
+use crate::metrics::{Counter, Metric, Origin};
+use crate::scenario::ReconnectPolicy;
+use crate::wire::{Connection, Dial, DialError, Dialled, Role, Timings};
+
+/// One virtual WebSocket peer.
+pub struct Client<D: Dial> {
+    pub(super) shard: Rc<Shard<D>>,
+    pub(super) control: Rc<Control>,
+    pub(super) identity: Identity,
+    /// Schedules that were started, by send; they outlive connections.
+    pub(super) ticks: Vec<Option<Ticks>>,
+    /// Messages sent so far: what `{{seq}}` counts.
+    pub(super) seq: u64,
+    backoff: Backoff,
+    /// When it was to start.
+    due: Offset,
+    /// When its last connection ended, if it had one.
+    lost_at: Option<Offset>,
+    /// Its URL could not be rendered: it fails like a dial would.
+    broken: Option<String>,
+}
+
+impl<D: Dial + 'static> Client<D> {
+    /// A client that was to start at `due`.
+    pub fn new(shard: Rc<Shard<D>>, control: Rc<Control>, number: u64, due: Offset) -> Self {
+        let plan = Rc::clone(&shard);
+        let (identity, broken) = match Identity::new(&plan.plan, number) {
+            Ok(identity) => (identity, None),
+            Err(error) => (Identity::nowhere(number), Some(error.to_string())),
+        };
+        Self {
+            shard,
+            control,
+            identity,
+            ticks: Vec::new(),
+            seq: 0,
+            backoff: Backoff::default(),
+            due,
+            lost_at: None,
+            broken,
+        }
+    }
+
+    /// Lives until the run ends, the load falls, or the policy gives up.
+    pub async fn run(mut self) {
+        self.live().await;
+        let over = self.shard.drain_began.get().min(self.shard.now());
+        for ticks in self.ticks.iter_mut().flatten() {
+            skip(&self.shard, ticks, over);
+        }
+        self.shard.forget(self.identity.number, &self.control);
+    }
+
+    async fn live(&mut self) {
+        let lag = self.shard.now().since(self.due);
+        let origin = self.shard.plan.origin(self.due);
+        self.shard.record(origin, Metric::ArrivalLag, lag);
+        while self.shard.stage.get() < Stage::Draining && !self.control.leave.get() {
+            let open_for = match self.dial().await {
+                None => return,
+                Some(Err(())) => None,
+                Some(Ok(dialled)) => {
+                    let opened = self.shard.now();
+                    let ended = self.hold(dialled, opened).await;
+                    match ended.next {
+                        Next::Leave => return,
+                        Next::Restart => continue,
+                        Next::Reconnect => {}
+                    }
+                    self.lost_at = Some(ended.at);
+                    Some(ended.at.since(opened))
+                }
+            };
+            if !self.back_off(open_for).await {
+                return;
+            }
+        }
+    }
+
+    /// One attempt; `None` when the run ended first.
+    async fn dial(&mut self) -> Option<Result<Dialled<D::Stream>, ()>> {
+        let shard = Rc::clone(&self.shard);
+        let origin = shard.plan.origin(shard.now());
+        shard.count(origin, Counter::ConnectionsAttempted);
+        let again = self.lost_at.is_some();
+        if again {
+            shard.count(origin, Counter::ReconnectsAttempted);
+        }
+        if let Some(error) = &self.broken {
+            let text = format!("the rendered URL is wrong: {error}");
+            let mut recorder = shard.recorder.borrow_mut();
+            recorder.fail(origin, FailureKind::Dns, || text);
+            return Some(Err(()));
+        }
+        let identity = &self.identity;
+        // Boxed: a dial is large and short, a client small and long.
+        let attempt = shard
+            .dialler
+            .dial(&identity.url, &identity.request, identity.source);
+        let mut attempt = Box::pin(attempt);
+        let slot = self.control.slot;
+        let ended = poll_fn(|cx| {
+            if shard.stage.get() >= Stage::Draining {
+                return Poll::Ready(None);
+            }
+            shard.pacer.arm(slot, Offset::MAX, cx.waker());
+            attempt.as_mut().poll(cx).map(Some)
+        })
+        .await;
+        drop(attempt);
+        let Some(result) = ended else {
+            shard.count(origin, Counter::ConnectionsAbandoned);
+            return None;
+        };
+        Some(self.book_dial(origin, result, again))
+    }
+
+    fn book_dial(
+        &mut self,
+        origin: Origin,
+        result: Result<Dialled<D::Stream>, Box<DialError>>,
+        again: bool,
+    ) -> Result<Dialled<D::Stream>, ()> {
+        let mut recorder = self.shard.recorder.borrow_mut();
+        let timings = match &result {
+            Ok(dialled) => dialled.answer.timings,
+            Err(error) => error.timings,
+        };
+        let Timings {
+            resolve,
+            tcp_connect,
+            tls_handshake,
+            upgrade,
+            handshake,
+        } = timings;
+        let phases = [
+            (Metric::Resolve, resolve),
+            (Metric::TcpConnect, tcp_connect),
+            (Metric::TlsHandshake, tls_handshake),
+            (Metric::Upgrade, upgrade),
+            (Metric::Handshake, result.is_ok().then_some(handshake)),
+        ];
+        for (metric, took) in phases {
+            if let Some(took) = took {
+                recorder.record(origin, metric, took);
+            }
+        }
+        match result {
+            Ok(dialled) => {
+                recorder.count(origin, Counter::ConnectionsOpened);
+                if let (true, Some(lost)) = (again, self.lost_at) {
+                    recorder.count(origin, Counter::Reconnected);
+                    let took = self.shard.now().since(lost);
+                    recorder.record(origin, Metric::ReconnectTime, took);
+                }
+                Ok(dialled)
+            }
+            Err(error) => {
+                let DialError { kind, detail, .. } = *error;
+                recorder.fail(origin, kind, || detail);
+                Err(())
+            }
+        }
+    }
+
+    async fn hold(&mut self, dialled: Dialled<D::Stream>, opened: Offset) -> Ended {
+        let shard = Rc::clone(&self.shard);
+        let limits = shard.plan.limits();
+        let leftover = dialled.answer.leftover;
+        let connection = Connection::new(dialled.stream, Role::Client, limits, &leftover);
+        drop(leftover);
+        shard.connected.set(shard.connected.get() + 1);
+        let ended = {
+            let mut live = pin!(Live::new(self, connection, opened));
+            poll_fn(|cx| live.as_mut().get_mut().poll(cx)).await
+        };
+        shard.connected.set(shard.connected.get() - 1);
+        let origin = shard.plan.origin(ended.at);
+        if ended.cut {
+            shard.cut_open.set(shard.cut_open.get() + 1);
+        } else {
+            let mut recorder = shard.recorder.borrow_mut();
+            recorder.close(origin, ended.cause, || ended.example.clone());
+            recorder.record(origin, Metric::SessionTime, ended.at.since(opened));
+        }
+        ended
+    }
+
+    /// Waits as the policy says; false when it gives up or the run is over.
+    async fn back_off(&mut self, open_for: Option<std::time::Duration>) -> bool {
+        let shard = Rc::clone(&self.shard);
+        let plan = &shard.plan.scenario.reconnect;
+        self.backoff.lost(plan, open_for);
+        let Some(delay) = self.backoff.next(plan, &mut self.identity.rng) else {
+            if plan.policy != ReconnectPolicy::None {
+                shard.count(shard.plan.origin(shard.now()), Counter::GaveUp);
+            }
+            return false;
+        };
+        let due = shard.now() + delay;
+        shard
+            .sleep(self.control.slot, due, Stage::Draining, Some(&self.control))
+            .await;
+        true
+    }
+}

@@ -1,0 +1,208 @@
+//! A live connection: everything between the 101 and the end of one connection.
+//!
+//! One future, one place to wait. Each time it is woken it does what is due by the clock, writes,
+//! then reads until nothing is left, and arms the pacer for what is due next:
+//!
+//! ```text
+//!   on_time -> flush -> stamp what was sent -> receive -> (answers queue more) -> again, or wait
+//! ```
+//!
+//! `timers` is what is due, `sending` what goes out and when it counts as sent, `receiving` what a
+//! frame means, `steps` the session's program, `heart` the heartbeats, `ending` how it ends.
+
+mod ending;
+mod heart;
+mod receiving;
+mod sending;
+mod steps;
+mod timers;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::client::Client;
+use super::groups::Group;
+use super::matching::Questions;
+use super::program::Program;
+use super::shard::Shard;
+use crate::clock::Offset;
+use crate::metrics::{Counter, Origin};
+use crate::wire::{Carrier, Connection, Dial, Ending};
+
+pub use ending::{Ended, Next};
+pub use sending::StepQuestions;
+pub(in crate::engine) use sending::skip;
+
+use ending::Closing;
+use heart::Heart;
+use receiving::Pongs;
+use sending::Unsent;
+use steps::Waiting;
+
+/// Reads one wake-up may do before others get their turn.
+const ROUNDS: usize = 16;
+
+/// One open connection of a client.
+pub struct Live<'c, D: Dial> {
+    connection: Option<Connection<D::Stream>>,
+    state: State<'c, D>,
+}
+
+/// All of a live connection but its stream, so that a frame borrowed from the stream's decoder can
+/// be handled.
+pub(super) struct State<'c, D: Dial> {
+    client: &'c mut Client<D>,
+    program: Arc<Program>,
+    opened: Offset,
+    /// When the bytes being handled were read.
+    received_at: Option<Offset>,
+    /// Next instruction.
+    cursor: usize,
+    /// Rounds done, by loop.
+    counters: Box<[u64]>,
+    waiting: Waiting,
+    questions: Questions,
+    heart: Heart,
+    pongs: Pongs,
+    /// Queued, not yet taken by the kernel.
+    unsent: Vec<Unsent>,
+    /// The groups whose broadcasts it should get, and since when.
+    groups: Vec<Arc<Group>>,
+    member_since: Option<Offset>,
+    closing: Closing,
+    /// Nothing new is sent: the load falls, or the run drains.
+    leaving: bool,
+    /// What the pacer was last armed with.
+    armed: Offset,
+}
+
+impl<'c, D: Dial + 'static> Live<'c, D> {
+    /// Takes over an open connection.
+    pub fn new(
+        client: &'c mut Client<D>,
+        connection: Connection<D::Stream>,
+        opened: Offset,
+    ) -> Self {
+        let shard = Rc::clone(&client.shard);
+        let plan = &shard.plan;
+        let session = client.identity.session;
+        let program = Arc::clone(&plan.programs[session]);
+        client.ticks.resize(program.sends.len(), None);
+        let questions = {
+            let mut readers = shard.readers.borrow_mut();
+            let mut rng = client.identity.rng.clone();
+            let context = client.identity.context(plan, 0, 0);
+            Questions::new(&mut readers[session], &context, &mut rng)
+        };
+        let heart = Heart::new(plan, &mut client.identity.rng, opened);
+        let pongs = Pongs::new(&plan.scenario.heartbeat, opened);
+        Self {
+            connection: Some(connection),
+            state: State {
+                counters: vec![0; program.counters].into_boxed_slice(),
+                program,
+                opened,
+                received_at: None,
+                cursor: 0,
+                waiting: Waiting::Go,
+                questions,
+                heart,
+                pongs,
+                unsent: Vec::new(),
+                groups: Vec::new(),
+                member_since: None,
+                closing: Closing::Open,
+                leaving: false,
+                armed: Offset::MAX,
+                client,
+            },
+        }
+    }
+
+    /// Drives the connection until it ends.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let shard = Rc::clone(&self.state.client.shard);
+        let Some(connection) = &mut self.connection else {
+            return Poll::Pending;
+        };
+        let polled = self.state.poll(&shard, connection, cx);
+        let (received, sent) = connection.take_bytes();
+        if received + sent > 0 {
+            let origin = shard.plan.origin(self.state.last_seen(&shard));
+            let mut recorder = shard.recorder.borrow_mut();
+            recorder.add(origin, Counter::BytesReceived, received);
+            recorder.add(origin, Counter::BytesSent, sent);
+        }
+        if let Poll::Ready(ended) = &polled
+            && let Some(connection) = self.connection.take()
+        {
+            ending::dispose(connection, ended);
+        }
+        polled
+    }
+}
+
+impl<D: Dial + 'static> State<'_, D> {
+    fn poll<S: Carrier>(
+        &mut self,
+        shard: &Shard<D>,
+        connection: &mut Connection<S>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Ended> {
+        let mut now = shard.now();
+        if self.armed <= now {
+            self.armed = Offset::MAX;
+        }
+        for _ in 0..ROUNDS {
+            if let Some(ended) = self.on_time(shard, now, &mut connection.outbox) {
+                return Poll::Ready(ended);
+            }
+            let flushed = connection.poll_flush(cx);
+            if let Poll::Ready(Ok(())) = flushed {
+                self.flushed(shard, &mut connection.outbox);
+            }
+            self.received_at = None;
+            let mut scratch = shard.scratch.borrow_mut();
+            let received = connection.poll_receive(cx, &mut scratch, &mut |event, outbox| {
+                self.receive(shard, event, outbox);
+            });
+            drop(scratch);
+            match (received, flushed) {
+                (Poll::Ready(Ok(())), _) => now = self.last_seen(shard),
+                (Poll::Ready(Err(ending)), _) | (Poll::Pending, Poll::Ready(Err(ending))) => {
+                    return Poll::Ready(self.stream_ended(shard, ending));
+                }
+                (Poll::Pending, Poll::Ready(Ok(())))
+                    if !connection.outbox.is_empty() || self.is_runnable() => {}
+                (Poll::Pending, _) => {
+                    self.arm(shard, &connection.outbox, cx);
+                    return Poll::Pending;
+                }
+            }
+        }
+        // Others first; then this connection again.
+        cx.waker().wake_by_ref();
+        self.arm(shard, &connection.outbox, cx);
+        Poll::Pending
+    }
+
+    /// The clock at the bytes being handled; read once a read call.
+    fn last_seen(&mut self, shard: &Shard<D>) -> Offset {
+        *self.received_at.get_or_insert_with(|| shard.now())
+    }
+
+    fn stream_ended(&mut self, shard: &Shard<D>, ending: Ending) -> Ended {
+        let now = shard.now();
+        self.end_with(shard, ending, now)
+    }
+}
+
+/// Where a thing is counted.
+fn origin(measured: bool) -> Origin {
+    if measured {
+        Origin::Measured
+    } else {
+        Origin::Other
+    }
+}

@@ -1,0 +1,232 @@
+//! What a received frame means to a client.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::State;
+use super::ending::Closing;
+use super::sending::Unsent;
+use super::steps::Waiting;
+use crate::clock::Offset;
+use crate::engine::matching::{Arrival, Dispatch, Entry, Incoming, QuestionId, QuestionKind};
+use crate::engine::shard::Shard;
+use crate::metrics::{Counter, Metric};
+use crate::scenario::{AnswerPings, Heartbeat};
+use crate::wire::{Dial, Event, Outbox};
+
+/// With more than this waiting to be written, only the latest ping is still answered, as RFC 6455
+/// 5.5.3 allows: a flood of pings cannot make us hold a flood of pongs.
+const PONG_BACKLOG: usize = 4096;
+/// Pings whose answer is delayed, at most.
+const DELAYED: usize = 64;
+
+/// A control frame's payload; inline, since it is short.
+type Payload = Box<[u8]>;
+
+/// Pings of the server and what is owed for them.
+#[derive(Debug)]
+pub(super) struct Pongs {
+    /// Answered later on purpose.
+    delayed: VecDeque<(Offset, Offset, Payload)>,
+    /// The latest ping that could not be answered at once.
+    owed: Option<(Offset, Payload)>,
+    /// By when the server's next ping is expected.
+    expected: Option<Offset>,
+    every: Duration,
+}
+
+impl Pongs {
+    pub fn new(heartbeat: &Heartbeat, opened: Offset) -> Self {
+        let every = heartbeat.expect_server_ping;
+        Self {
+            delayed: VecDeque::new(),
+            owed: None,
+            expected: every.map(|every| opened + every),
+            every: every.unwrap_or_default(),
+        }
+    }
+
+    /// When something has to be done next.
+    pub fn next_due(&self) -> Offset {
+        let delayed = self.delayed.front().map(|(due, ..)| *due);
+        let due = delayed.into_iter().chain(self.expected).min();
+        due.unwrap_or(Offset::MAX)
+    }
+}
+
+impl<D: Dial + 'static> State<'_, D> {
+    /// Handles one event; answers go to the outbox.
+    pub(super) fn receive(&mut self, shard: &Shard<D>, event: Event<'_>, outbox: &mut Outbox) {
+        let first = self.received_at.is_none();
+        let now = self.last_seen(shard);
+        if first {
+            self.heard(shard, now);
+        }
+        match event {
+            Event::Text(text) => self.message(shard, Incoming::Text(text), now, outbox),
+            Event::Binary(bytes) => self.message(shard, Incoming::Binary(bytes), now, outbox),
+            Event::Ping(payload) => self.pinged(shard, payload, now, outbox),
+            Event::Pong(payload) => self.ponged(shard, payload, now, outbox),
+            Event::Close(close) => self.peer_closed(shard, now, outbox, close),
+        }
+    }
+
+    fn message(
+        &mut self,
+        shard: &Shard<D>,
+        message: Incoming<'_>,
+        now: Offset,
+        outbox: &mut Outbox,
+    ) {
+        shard.count(shard.plan.origin(now), Counter::MessagesReceived);
+        if self.closing != Closing::Open {
+            return;
+        }
+        let session = self.client.identity.session;
+        let dispatch = {
+            let mut readers = shard.readers.borrow_mut();
+            self.questions.dispatch(&mut readers[session], message, now)
+        };
+        match dispatch {
+            Dispatch::Reply { entry, delivery } => {
+                if entry.sent == Offset::MAX {
+                    self.sent_already(shard, &entry, now);
+                }
+                self.answered(shard, &entry, now);
+                if let Some(arrival) = delivery {
+                    self.delivered(shard, &arrival, now);
+                }
+                self.capture(shard, entry.question, message);
+                self.resume(&entry);
+            }
+            Dispatch::Expected(entry) => {
+                shard.count(super::origin(entry.measured), Counter::ExpectsMatched);
+                self.capture(shard, entry.question, message);
+                self.resume(&entry);
+            }
+            Dispatch::Heartbeat { id } => self.beat_answered(shard, now, id),
+            Dispatch::Delivery(arrival) => self.delivered(shard, &arrival, now),
+            Dispatch::Unexpected => {
+                shard.count(shard.plan.origin(now), Counter::MessagesUnexpected);
+            }
+        }
+        self.advance(shard, now, outbox);
+    }
+
+    fn answered(&self, shard: &Shard<D>, entry: &Entry, now: Offset) {
+        let origin = super::origin(entry.measured);
+        let mut recorder = shard.recorder.borrow_mut();
+        recorder.count(origin, Counter::RepliesMatched);
+        recorder.record(origin, Metric::RoundTrip, now.since(entry.intended));
+        recorder.record(origin, Metric::ServiceTime, now.since(entry.sent));
+        shard.outstanding.set(shard.outstanding.get() - 1);
+    }
+
+    fn delivered(&self, shard: &Shard<D>, arrival: &Arrival, now: Offset) {
+        let Some(sent) = shard.plan.epoch.from_unix_micros(arrival.sent_us) else {
+            // Sent before this run began: not ours.
+            return shard.count(shard.plan.origin(now), Counter::DeliveriesUnexpected);
+        };
+        let origin = shard.plan.origin(sent);
+        let mut recorder = shard.recorder.borrow_mut();
+        recorder.record(origin, Metric::Delivery, now.since(sent));
+        if self.groups.is_empty() {
+            return;
+        }
+        if self.member_since.is_some_and(|since| since <= sent) {
+            recorder.count(origin, Counter::DeliveriesReceived);
+            shard.plan.groups.receive();
+        } else {
+            recorder.count(origin, Counter::DeliveriesUnexpected);
+        }
+    }
+
+    fn capture(&mut self, shard: &Shard<D>, question: QuestionId, message: Incoming<'_>) {
+        let identity = &mut self.client.identity;
+        let mut captured = false;
+        let mut readers = shard.readers.borrow_mut();
+        let reader = &mut readers[identity.session];
+        reader.captures(question, message, |slot, value| {
+            captured = true;
+            identity.capture(slot, value);
+        });
+        if captured {
+            let mut rng = identity.rng.clone();
+            let context = identity.context(&shard.plan, 0, 0);
+            self.questions.refresh(reader, &context, &mut rng);
+        }
+    }
+
+    /// The step that waited for this goes on.
+    pub(super) fn resume(&mut self, entry: &Entry) {
+        let waited = match (self.waiting, entry.kind) {
+            (Waiting::Expect, QuestionKind::Expect) => true,
+            (Waiting::Reply(question, intended), QuestionKind::Reply) => {
+                question == entry.question && intended == entry.intended
+            }
+            _ => false,
+        };
+        if waited {
+            self.waiting = Waiting::Go;
+        }
+    }
+
+    fn pinged(&mut self, shard: &Shard<D>, payload: &[u8], now: Offset, outbox: &mut Outbox) {
+        shard.count(shard.plan.origin(now), Counter::ServerPings);
+        if self.pongs.expected.is_some() {
+            self.pongs.expected = Some(now + self.pongs.every);
+        }
+        match shard.plan.scenario.heartbeat.answer_pings {
+            AnswerPings::Never => {}
+            AnswerPings::AtOnce => self.answer_ping(now, payload, outbox),
+            AnswerPings::After(delay) => {
+                if self.pongs.delayed.len() >= DELAYED {
+                    self.pongs.delayed.pop_front();
+                }
+                let answer = (now + delay, now, payload.into());
+                self.pongs.delayed.push_back(answer);
+            }
+        }
+    }
+
+    fn answer_ping(&mut self, read: Offset, payload: &[u8], outbox: &mut Outbox) {
+        if outbox.len() > PONG_BACKLOG || outbox.pong(payload).is_err() {
+            self.pongs.owed = Some((read, payload.into()));
+            return;
+        }
+        self.unsent.push(Unsent::Pong { read });
+    }
+
+    /// Delayed answers that are due, and a server that does not ping.
+    pub(super) fn pong_timers(&mut self, shard: &Shard<D>, now: Offset, outbox: &mut Outbox) {
+        while let Some((due, read, _)) = self.pongs.delayed.front().cloned() {
+            if due > now {
+                break;
+            }
+            if let Some((_, _, payload)) = self.pongs.delayed.pop_front() {
+                self.answer_ping(read, &payload, outbox);
+            }
+        }
+        if self.pongs.expected.is_some_and(|by| by <= now) {
+            shard.count(shard.plan.origin(now), Counter::ServerPingsOverdue);
+            self.pongs.expected = Some(now + self.pongs.every);
+        }
+    }
+
+    /// The outbox was emptied: what is owed can go.
+    pub(super) fn pay_pong(&mut self, outbox: &mut Outbox) {
+        if let Some((read, payload)) = self.pongs.owed.take() {
+            self.answer_ping(read, &payload, outbox);
+        }
+    }
+
+    fn ponged(&mut self, shard: &Shard<D>, payload: &[u8], now: Offset, outbox: &mut Outbox) {
+        if let Waiting::Pong { number, .. } = self.waiting
+            && self.beat_of(payload) == Some(number)
+        {
+            self.waiting = Waiting::Go;
+            return self.advance(shard, now, outbox);
+        }
+        self.beat_answered(shard, now, self.beat_of(payload));
+    }
+}

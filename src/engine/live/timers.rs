@@ -1,0 +1,138 @@
+//! What is due by the clock, and when to look again.
+
+use std::task::Context;
+
+use super::State;
+use super::ending::{Closing, Ended, Next};
+use super::steps::Waiting;
+use crate::clock::Offset;
+use crate::engine::matching::{Entry, QuestionKind};
+use crate::engine::schedule::Ticks;
+use crate::engine::shard::Shard;
+use crate::engine::stage::Stage;
+use crate::metrics::{Counter, Metric};
+use crate::wire::{Dial, Outbox};
+
+impl<D: Dial + 'static> State<'_, D> {
+    /// Does everything that is due at `now`; the end, if that is due too.
+    pub(super) fn on_time(
+        &mut self,
+        shard: &Shard<D>,
+        now: Offset,
+        outbox: &mut Outbox,
+    ) -> Option<Ended> {
+        if let Some(ended) = self.obey(shard, now, outbox) {
+            return Some(ended);
+        }
+        if let Some(ended) = self.close_timers(shard, now) {
+            return Some(ended);
+        }
+        if self.closing != Closing::Open {
+            return None;
+        }
+        self.expire(shard, now);
+        self.beat(shard, now, outbox);
+        if self.closing != Closing::Open {
+            return self.close_timers(shard, now);
+        }
+        self.pong_timers(shard, now, outbox);
+        self.waited(shard, now);
+        self.advance(shard, now, outbox);
+        if !self.leaving && outbox.is_empty() {
+            self.send_due(shard, now, outbox);
+        }
+        self.leave_when_done(shard, now, outbox);
+        None
+    }
+
+    /// Does what the run's stage and the load curve ask for.
+    fn obey(&mut self, shard: &Shard<D>, now: Offset, outbox: &mut Outbox) -> Option<Ended> {
+        let stage = shard.stage.get();
+        if stage == Stage::Cut {
+            return Some(self.cut(shard, now));
+        }
+        self.leaving |= stage >= Stage::Draining || self.client.control.leave.get();
+        if stage == Stage::Closing && self.closing == Closing::Open {
+            self.start_close(shard, now, outbox, (1000, ""), Next::Leave);
+        }
+        None
+    }
+
+    fn expire(&mut self, shard: &Shard<D>, now: Offset) {
+        if self.questions.next_deadline().is_none_or(|due| due > now) {
+            return;
+        }
+        let mut expired = Vec::new();
+        self.questions.expire(now, |entry| expired.push(entry));
+        for entry in &expired {
+            self.book_timeout(shard, entry);
+            self.resume(entry);
+        }
+    }
+
+    fn book_timeout(&self, shard: &Shard<D>, entry: &Entry) {
+        let origin = super::origin(entry.measured);
+        let mut recorder = shard.recorder.borrow_mut();
+        if entry.kind == QuestionKind::Expect {
+            return recorder.count(origin, Counter::ExpectsTimedOut);
+        }
+        shard.outstanding.set(shard.outstanding.get() - 1);
+        recorder.count(origin, Counter::RepliesTimedOut);
+        recorder.censor(origin, Metric::RoundTrip);
+        recorder.censor(origin, Metric::ServiceTime);
+    }
+
+    /// The connection is dead: its questions will not be answered.
+    pub(super) fn lose_questions(&mut self, shard: &Shard<D>) {
+        let now = shard.now();
+        self.settle(shard, now);
+    }
+
+    fn waited(&mut self, shard: &Shard<D>, now: Offset) {
+        match self.waiting {
+            Waiting::Until(due) if due <= now => self.waiting = Waiting::Go,
+            Waiting::Pong { deadline, .. } if deadline <= now => {
+                shard.count(shard.plan.origin(now), Counter::ExpectsTimedOut);
+                self.waiting = Waiting::Go;
+            }
+            _ => {}
+        }
+    }
+
+    /// Asks the pacer to wake this client for what is due next. Due times mostly move into the
+    /// future, so the pacer is only told when one comes closer: a wake-up too many is cheaper than
+    /// a change of the queue for every message.
+    pub(super) fn arm(&mut self, shard: &Shard<D>, outbox: &Outbox, cx: &Context<'_>) {
+        let due = self.next_due(shard, outbox);
+        if due < self.armed || self.armed == Offset::MAX {
+            self.armed = due;
+            shard.pacer.arm(self.client.control.slot, due, cx.waker());
+        }
+    }
+
+    fn next_due(&self, shard: &Shard<D>, outbox: &Outbox) -> Offset {
+        let closing = match &self.closing {
+            Closing::Asked { deadline, .. } | Closing::Answered { deadline, .. } => *deadline,
+            Closing::Dead { until } => *until,
+            Closing::Open => Offset::MAX,
+        };
+        if self.closing != Closing::Open || shard.stage.get() == Stage::Cut {
+            return closing;
+        }
+        let waiting = match self.waiting {
+            Waiting::Until(due) | Waiting::Pong { deadline: due, .. } => due,
+            _ => Offset::MAX,
+        };
+        let questions = self.questions.next_deadline().unwrap_or(Offset::MAX);
+        let mut due = waiting
+            .min(questions)
+            .min(self.heart.next_due())
+            .min(self.pongs.next_due());
+        // With a full outbox the next thing to happen is that it empties.
+        if !self.leaving && outbox.is_empty() {
+            let ticks = self.client.ticks.iter().flatten();
+            due = ticks.filter_map(Ticks::peek).fold(due, Offset::min);
+        }
+        due
+    }
+}

@@ -1,0 +1,367 @@
+//! A shard: one thread, one runtime, its clients and its recorder.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::sync::{mpsc, watch};
+
+use super::alarm::Alarm;
+use super::client::Client;
+use super::due::Slot;
+use super::matching::Reader;
+use super::pacer::Pacer;
+use super::plan::{INTERVAL, Plan};
+use super::schedule::{Change, Direction, Phase as PlanPhase, Shard as Share};
+use super::stage::Stage;
+use crate::clock::Offset;
+use crate::metrics::{Blank, Counter, Gauges, Interval, Metric, Origin, Phase, Recorder, Window};
+use crate::wire::{Dial, Scratch};
+
+/// What a shard tells the collector.
+#[derive(Debug)]
+pub enum Message {
+    /// A window of its timeline (boxed: it is large).
+    Interval(Box<Interval>),
+    /// Nothing is outstanding any more, or it is again; sent while draining.
+    Quiet(bool),
+    /// It has no clients left and none will start.
+    Idle,
+    /// It ended; `open` connections were cut.
+    Ended {
+        /// Connections still open at the end.
+        open: u64,
+    },
+}
+
+/// A message with the shard it came from.
+pub type Report = (u16, Message);
+
+/// Messages under way to the collector, at most; a shard whose channel is full merges two windows.
+pub const REPORTS: usize = 64;
+
+/// The ends of a shard's channels.
+#[derive(Debug)]
+pub struct Lines {
+    /// To the collector.
+    pub reports: mpsc::Sender<Report>,
+    /// Emptied intervals back from it.
+    pub blanks: mpsc::Receiver<Blank>,
+    /// What everybody is to do.
+    pub stage: watch::Receiver<Stage>,
+}
+
+/// State shared by a shard's clients; never by threads.
+pub struct Shard<D: Dial> {
+    /// Which of the plan's shards.
+    pub index: u16,
+    /// The run.
+    pub plan: Arc<Plan>,
+    /// Its pen.
+    pub recorder: RefCell<Recorder>,
+    /// Its read buffer.
+    pub scratch: RefCell<Scratch>,
+    /// Its render buffer.
+    pub text: RefCell<Vec<u8>>,
+    /// Its clock work.
+    pub pacer: Pacer,
+    /// Reads messages, by session.
+    pub readers: RefCell<Vec<Reader>>,
+    /// How it dials.
+    pub dialler: D,
+    /// What its clients are to do.
+    pub stage: Cell<Stage>,
+    /// When clients were told to send nothing new; [`Offset::MAX`] = not yet.
+    pub drain_began: Cell<Offset>,
+    /// Open connections.
+    pub connected: Cell<u64>,
+    /// Questions without an answer yet.
+    pub outstanding: Cell<u64>,
+    /// Clients that have not ended.
+    pub alive: Cell<u64>,
+    /// Connections that the end of the run cut off.
+    pub cut_open: Cell<u64>,
+    clients: RefCell<HashMap<u64, Rc<Control>>>,
+}
+
+/// How the shard reaches one client.
+#[derive(Debug)]
+pub struct Control {
+    /// The client is to leave: the load falls.
+    pub leave: Cell<bool>,
+    /// Where it waits.
+    pub slot: Slot,
+}
+
+/// Runs a shard until every client has ended and the run is closing. Needs a `LocalRuntime`.
+pub async fn run<D: Dial + 'static>(
+    plan: Arc<Plan>,
+    index: u16,
+    dialler: D,
+    alarm: Alarm,
+    mut lines: Lines,
+) {
+    let shard = Rc::new(Shard {
+        index,
+        pacer: Pacer::new(plan.epoch, alarm),
+        readers: RefCell::new(plan.matchers.iter().cloned().map(Reader::new).collect()),
+        plan,
+        recorder: RefCell::new(Recorder::new()),
+        scratch: RefCell::new(Scratch::new()),
+        text: RefCell::new(Vec::with_capacity(4096)),
+        dialler,
+        stage: Cell::new(*lines.stage.borrow()),
+        drain_began: Cell::new(Offset::MAX),
+        connected: Cell::new(0),
+        outstanding: Cell::new(0),
+        alive: Cell::new(0),
+        cut_open: Cell::new(0),
+        clients: RefCell::default(),
+    });
+    let driver = tokio::task::spawn_local({
+        let shard = Rc::clone(&shard);
+        async move { shard.pacer.drive().await }
+    });
+    let arrivals = tokio::task::spawn_local(start_clients(Rc::clone(&shard)));
+    let mut ticker = Ticker::new(Rc::clone(&shard), lines.reports.clone());
+    loop {
+        tokio::select! {
+            changed = lines.stage.changed() => {
+                // A coordinator that went away means: stop.
+                let stage = changed.map_or(Stage::Cut, |()| *lines.stage.borrow_and_update());
+                shard.stage.set(stage);
+                if stage >= Stage::Draining {
+                    shard.drain_began.set(shard.drain_began.get().min(shard.now()));
+                }
+                shard.pacer.wake_all();
+            }
+            () = ticker.tick() => {
+                // Without room the window grows: a slow collector never delays a shard.
+                if let Ok(permit) = lines.reports.try_reserve() {
+                    let end = ticker.boundary();
+                    permit.send(ticker.cut(&mut lines.blanks, end));
+                }
+                ticker.go_on();
+            }
+            () = ticker.look() => {}
+        }
+        ticker.report_state(arrivals.is_finished());
+        if shard.stage.get() >= Stage::Closing && shard.alive.get() == 0 {
+            break;
+        }
+    }
+    arrivals.abort();
+    driver.abort();
+    let last = ticker.cut(&mut lines.blanks, shard.now());
+    let open = shard.cut_open.get();
+    // The collector going away is the only way these can fail; then nobody is left to tell.
+    let _ = lines.reports.send(last).await;
+    let _ = lines.reports.send((index, Message::Ended { open })).await;
+}
+
+impl<D: Dial + 'static> Shard<D> {
+    /// Now, on the run's clock.
+    pub fn now(&self) -> Offset {
+        self.plan.epoch.elapsed()
+    }
+
+    /// Counts one event.
+    pub fn count(&self, origin: Origin, counter: Counter) {
+        self.recorder.borrow_mut().count(origin, counter);
+    }
+
+    /// Records a time.
+    pub fn record(&self, origin: Origin, metric: Metric, value: std::time::Duration) {
+        self.recorder.borrow_mut().record(origin, metric, value);
+    }
+
+    /// Waits for `due`, or until the run's stage is `until` or later, or `control` says leave.
+    pub async fn sleep(&self, slot: Slot, due: Offset, until: Stage, control: Option<&Control>) {
+        poll_fn(|cx| {
+            let leave = control.is_some_and(|c| c.leave.get());
+            if leave || self.stage.get() >= until || self.now() >= due {
+                return Poll::Ready(());
+            }
+            self.pacer.arm(slot, due, cx.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// A client ended.
+    pub fn forget(&self, number: u64, control: &Rc<Control>) {
+        let mut clients = self.clients.borrow_mut();
+        if clients.get(&number).is_some_and(|c| Rc::ptr_eq(c, control)) {
+            clients.remove(&number);
+        }
+        drop(clients);
+        self.alive.set(self.alive.get() - 1);
+        self.pacer.remove(control.slot);
+    }
+
+    fn spawn(self: &Rc<Self>, number: u64, due: Offset) {
+        let control = Rc::new(Control {
+            leave: Cell::new(false),
+            slot: self.pacer.add(),
+        });
+        let client = Client::new(Rc::clone(self), Rc::clone(&control), number, due);
+        self.clients.borrow_mut().insert(number, control);
+        self.alive.set(self.alive.get() + 1);
+        tokio::task::spawn_local(client.run());
+    }
+
+    fn apply(self: &Rc<Self>, change: Change) {
+        let origin = self.plan.origin(change.at);
+        match change.direction {
+            Direction::Stop => {
+                if let Some(control) = self.clients.borrow_mut().remove(&change.client) {
+                    control.leave.set(true);
+                    self.pacer.wake(control.slot);
+                }
+            }
+            Direction::Start => {
+                self.count(origin, Counter::ArrivalsScheduled);
+                if self.alive.get() >= self.plan.slots(self.index) {
+                    self.count(origin, Counter::ArrivalsDropped);
+                    return;
+                }
+                self.count(origin, Counter::ArrivalsStarted);
+                self.spawn(change.client, change.at);
+            }
+        }
+    }
+}
+
+/// Starts and stops clients by the load curve.
+async fn start_clients<D: Dial + 'static>(shard: Rc<Shard<D>>) {
+    let share = Share {
+        index: shard.index,
+        of: shard.plan.shards,
+    };
+    let slot = shard.pacer.add();
+    for change in shard.plan.curve.changes(share) {
+        shard.sleep(slot, change.at, Stage::Draining, None).await;
+        if shard.stage.get() >= Stage::Draining {
+            break;
+        }
+        shard.apply(change);
+    }
+    shard.pacer.remove(slot);
+}
+
+/// Cuts intervals on the second, whatever the traffic does.
+struct Ticker<D: Dial> {
+    shard: Rc<Shard<D>>,
+    reports: mpsc::Sender<Report>,
+    slot: Slot,
+    next: u64,
+    start: Offset,
+    cpu: std::time::Duration,
+    quiet: Option<bool>,
+    idle: bool,
+}
+
+impl<D: Dial + 'static> Ticker<D> {
+    fn new(shard: Rc<Shard<D>>, reports: mpsc::Sender<Report>) -> Self {
+        Self {
+            slot: shard.pacer.add(),
+            shard,
+            reports,
+            next: 0,
+            start: Offset::ZERO,
+            cpu: thread_cpu(),
+            quiet: None,
+            idle: false,
+        }
+    }
+
+    fn boundary(&self) -> Offset {
+        Offset::ZERO + INTERVAL * u32::try_from(self.next + 1).unwrap_or(u32::MAX)
+    }
+
+    async fn tick(&self) {
+        let shard = &self.shard;
+        poll_fn(|cx| {
+            if shard.now() >= self.boundary() {
+                return Poll::Ready(());
+            }
+            shard.pacer.arm(self.slot, self.boundary(), cx.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// While draining and closing the state is looked at often: a run should end when it is done.
+    async fn look(&self) {
+        let soon = match self.shard.stage.get() {
+            Stage::Running => std::time::Duration::from_millis(100),
+            _ => std::time::Duration::from_millis(5),
+        };
+        tokio::time::sleep(soon).await;
+    }
+
+    fn report_state(&mut self, started_all: bool) {
+        let shard = &self.shard;
+        let quiet = shard.outstanding.get() == 0;
+        if shard.stage.get() == Stage::Draining && self.quiet != Some(quiet) {
+            let sent = self.reports.try_send((shard.index, Message::Quiet(quiet)));
+            if sent.is_ok() {
+                self.quiet = Some(quiet);
+            }
+        }
+        if started_all && !self.idle && shard.alive.get() == 0 {
+            self.idle = self.reports.try_send((shard.index, Message::Idle)).is_ok();
+        }
+    }
+
+    /// To the next second that lies ahead.
+    fn go_on(&mut self) {
+        let passed = self.shard.now().nanos() / INTERVAL.as_nanos() as u64;
+        self.next = passed.max(self.next + 1);
+    }
+
+    /// Hands the current window out.
+    fn cut(&mut self, blanks: &mut mpsc::Receiver<Blank>, end: Offset) -> Report {
+        let shard = Rc::clone(&self.shard);
+        while let Ok(blank) = blanks.try_recv() {
+            shard.recorder.borrow_mut().recycle(blank);
+        }
+        let cpu = thread_cpu();
+        let spent = cpu.saturating_sub(self.cpu);
+        let length = shard.now().since(self.start).as_secs_f64().max(1e-9);
+        let gauges = Gauges {
+            connected: shard.connected.get(),
+            clients: shard.alive.get(),
+            outstanding: shard.outstanding.get(),
+            busy: (spent.as_secs_f64() / length).min(1.0),
+            cpu: spent,
+        };
+        let window = Window {
+            index: self.next,
+            start: self.start,
+            end,
+            phase: phase(shard.plan.phases.at(self.start)),
+        };
+        let interval = shard.recorder.borrow_mut().cut(window, gauges);
+        self.start = end;
+        self.cpu = cpu;
+        (shard.index, Message::Interval(Box::new(interval)))
+    }
+}
+
+fn phase(phase: PlanPhase) -> Phase {
+    match phase {
+        PlanPhase::WarmUp => Phase::WarmUp,
+        PlanPhase::Measure => Phase::Measure,
+        PlanPhase::Drain | PlanPhase::Over => Phase::Drain,
+    }
+}
+
+/// Processor time of this thread so far.
+fn thread_cpu() -> std::time::Duration {
+    use nix::time::{ClockId, clock_gettime};
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(std::time::Duration::ZERO, Into::into)
+}

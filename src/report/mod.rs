@@ -1,0 +1,9 @@
+//! Renderings of a saved result. Reads results only; judges and measures nothing, prints nothing.
+
+pub mod markdown;
+pub mod progress;
+pub mod table;
+pub mod terminal;
+pub mod view;
+
+pub use terminal::Look;

@@ -1,0 +1,177 @@
+//! Units, formatted once for every renderer.
+//!
+//! Times print in ms with us resolution, counts with thousands separators, ratios as percent.
+
+use std::borrow::Cow;
+
+use crate::metrics::histogram::is_supported;
+use crate::result::summary::QUANTILES;
+use crate::result::text::printable;
+use crate::result::{MetricSummary, RunResult, ThresholdOutcome, ThresholdState, Verdict};
+
+/// Stands where a figure would be the accident of a few samples, or where there is none.
+pub const NO_FIGURE: &str = "-";
+
+/// `1234567` as `1,234,567`.
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Milliseconds with us resolution: `1,234.567`.
+pub fn millis(value: f64) -> String {
+    let micros = (value.max(0.0) * 1e3).round() as u64;
+    format!("{}.{:03}", count(micros / 1_000), micros % 1_000)
+}
+
+/// A lower bound: `> 5 s`, `> 250 ms`; rounded down, or it would claim too much.
+pub fn more_than(millis: f64) -> String {
+    if millis >= 1_000.0 {
+        format!("> {} s", trimmed(millis.floor() / 1e3))
+    } else {
+        format!("> {} ms", trimmed(millis))
+    }
+}
+
+/// `0.0012` as `0.12 %`.
+pub fn percent(ratio: f64) -> String {
+    format!("{} %", trimmed(ratio * 100.0))
+}
+
+/// `1,234.5/s`.
+pub fn rate(per_second: f64) -> String {
+    let tenths = (per_second.max(0.0) * 10.0).round() as u64;
+    format!("{}.{}/s", count(tenths / 10), tenths % 10)
+}
+
+/// Seconds for people: `35 s`, `0.5 s`.
+pub fn seconds(value: f64) -> String {
+    format!("{} s", trimmed(value))
+}
+
+/// At most three decimals, no trailing zeros.
+fn trimmed(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Text from elsewhere, safe for a terminal.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    printable(text)
+}
+
+/// The headings that go with [`figures`].
+pub const FIGURES: [&str; 6] = ["n", "p50", "p90", "p99", "p99.9", "max"];
+
+/// Samples and the quantiles a person reads, in ms; `-` where the samples do not carry a quantile,
+/// `> 5 s` where it falls among unanswered messages.
+pub fn figures(metric: &MetricSummary) -> [String; 6] {
+    let all = metric.count + metric.censored_count;
+    let figure = |name: &str| {
+        let q = QUANTILES.iter().find(|(known, _)| *known == name);
+        let supported = q.is_none_or(|(_, q)| is_supported(*q, all));
+        match metric.figure(name) {
+            Some((value, true)) if supported => more_than(value),
+            Some((value, false)) if supported => millis(value),
+            _ => NO_FIGURE.to_owned(),
+        }
+    };
+    [
+        count(metric.count),
+        figure("p50"),
+        figure("p90"),
+        figure("p99"),
+        figure("p999"),
+        figure("max"),
+    ]
+}
+
+/// The value a threshold was judged by.
+pub fn threshold_value(outcome: &ThresholdOutcome) -> String {
+    match (outcome.value, outcome.unit.as_str()) {
+        (None, _) => "no data".to_owned(),
+        (Some(value), "s") if outcome.censored => more_than(value * 1e3),
+        (Some(value), "s") => format!("{} ms", millis(value * 1e3)),
+        (Some(value), "ratio") => percent(value),
+        (Some(value), "per_s") => rate(value),
+        (Some(value), _) => count(value.max(0.0) as u64),
+    }
+}
+
+/// How a threshold came out, in a word or two.
+pub const fn threshold_state(state: ThresholdState) -> &'static str {
+    match state {
+        ThresholdState::Pass => "pass",
+        ThresholdState::Fail => "fail",
+        ThresholdState::NoData => "no data",
+    }
+}
+
+/// Why the verdict is what it is, in a few words.
+pub fn because(result: &RunResult) -> String {
+    let of = |state| {
+        let outcomes = result.thresholds.iter();
+        outcomes.filter(|outcome| outcome.state == state).count()
+    };
+    let all = result.thresholds.len();
+    match result.verdict {
+        Verdict::Invalid => "the numbers cannot be believed: see the warnings".to_owned(),
+        Verdict::Fail if of(ThresholdState::Fail) == 0 => {
+            "ended early by a broken threshold".to_owned()
+        }
+        Verdict::Fail => format!("{} of {all} thresholds broken", of(ThresholdState::Fail)),
+        Verdict::Inconclusive if of(ThresholdState::NoData) > 0 => {
+            format!(
+                "{} of {all} thresholds had no data",
+                of(ThresholdState::NoData)
+            )
+        }
+        Verdict::Inconclusive => "the run did not end as planned".to_owned(),
+        Verdict::Pass if all == 0 => "no thresholds were set".to_owned(),
+        Verdict::Pass => format!("{all} of {all} thresholds kept"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_people_write_them() {
+        for (value, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (12_345_678, "12,345,678"),
+        ] {
+            assert_eq!(count(value), text);
+        }
+        for (value, text) in [
+            (0.0, "0.000"),
+            (0.0004, "0.000"),
+            (1.2345, "1.235"),
+            (12_345.6, "12,345.600"),
+        ] {
+            assert_eq!(millis(value), text);
+        }
+        for (value, text) in [
+            (5_000.0, "> 5 s"),
+            (250.0, "> 250 ms"),
+            (1_500.9, "> 1.5 s"),
+        ] {
+            assert_eq!(more_than(value), text);
+        }
+        assert_eq!(percent(0.0012), "0.12 %");
+        assert_eq!(percent(1.0), "100 %");
+        assert_eq!(rate(1_234.56), "1,234.6/s");
+        assert_eq!(seconds(35.0), "35 s");
+        assert_eq!(millis(f64::NAN), "0.000");
+    }
+}

@@ -1,0 +1,29 @@
+//! What a run saved: the numbers, what they are about, and the files that hold them.
+//!
+//! A result is complete without the run: it can be rendered, judged and compared again from its
+//! `result.json`. Nothing here measures, judges or prints.
+
+pub mod csv;
+pub mod environment;
+pub mod facts;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod hlog;
+pub mod judgement;
+pub mod load;
+pub mod run;
+pub mod statistics;
+pub mod store;
+pub mod summary;
+pub mod text;
+pub mod timeline;
+
+pub use environment::Environment;
+pub use facts::{EndReason, Phases, RunFacts, ValidityLimits};
+pub use judgement::{InvalidReason, ThresholdOutcome, ThresholdState, Verdict};
+pub use load::LoadError;
+pub use run::{RunResult, Validity};
+pub use statistics::{Kind, Statistic};
+pub use store::{Store, StoreError};
+pub use summary::{MetricSummary, Redact, Summary, TallyRow, UnansweredAfter};
+pub use timeline::{Timeline, TimelineRow};
