@@ -45,10 +45,6 @@ pub fn run(mut plan: ServerPlan, options: ServeOptions) -> anyhow::Result<Exit> 
     }
     raise_descriptor_limit();
     let running = Server::start(plan, options.listen)?;
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "listening on {}", running.address()).context("writing to stdout")?;
-    stdout.flush().context("writing to stdout")?;
-    drop(stdout);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -58,11 +54,21 @@ pub fn run(mut plan: ServerPlan, options: ServeOptions) -> anyhow::Result<Exit> 
     Ok(exit)
 }
 
+/// The line that tells a parent that, and where, it can connect.
+fn announce(address: SocketAddr) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "listening on {address}")
+        .and_then(|()| stdout.flush())
+        .context("writing to stdout")
+}
+
 /// Waits for the end, talking meanwhile.
 async fn watch(running: &Running, options: ServeOptions) -> anyhow::Result<Exit> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut stdin_end = watch_stdin(options.stop_on_stdin_eof)?;
+    // After the handlers: whoever has read this may already send a signal.
+    announce(running.address())?;
     let mut talk = Talk::new(options);
     let mut ticks = interval_at(Instant::now() + PERIOD, PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -171,10 +171,11 @@ impl<S: Carrier> Session<S> {
             return Some(Parting::Abort);
         }
         if member.take_order(Order::GiveUp) {
-            // Whoever has had our FIN is let go in peace; others never answered our close.
-            return Some(match self.desk.phase {
-                Phase::Lingering => Parting::Close,
-                _ => Parting::Abort,
+            // What the peer does not read would keep the socket: only RST lets go of it.
+            return Some(if outbox.is_empty() {
+                Parting::Close
+            } else {
+                Parting::Abort
             });
         }
         if member.take_order(Order::GoAway) {
