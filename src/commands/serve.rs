@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use crate::commands::descriptors::raise_limit;
 use crate::exit::Exit;
 use crate::scenario::ServerPlan;
 use crate::server::{Running, Server, Totals};
@@ -43,7 +44,7 @@ pub fn run(mut plan: ServerPlan, options: ServeOptions) -> anyhow::Result<Exit> 
     if plan.token.is_none() {
         plan.token = std::env::var(TOKEN_VARIABLE).ok();
     }
-    raise_descriptor_limit();
+    raise_limit();
     let running = Server::start(plan, options.listen)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -163,15 +164,6 @@ fn lines(options: ServeOptions, last: Totals, now: Totals, seconds: f64) -> Stri
         ));
     }
     lines
-}
-
-/// Every connection is a descriptor: take as many as are allowed without asking anybody.
-fn raise_descriptor_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    // Refused: then the lower limit stays, and its exhaustion is reported when it comes.
-    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
-    }
 }
 
 #[cfg(test)]
