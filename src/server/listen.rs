@@ -53,10 +53,10 @@ pub(super) fn run(
 /// Starts what runs beside the listener.
 fn start(lane: &Rc<Lane>, listener: std::net::TcpListener) -> io::Result<TcpListener> {
     let listener = TcpListener::from_std(listener)?;
-    spawn_local(ring_alarms(Rc::clone(lane), Timer::precise()?));
+    spawn_local(ring_alarms(Rc::clone(lane), Timer::precise()));
     spawn_local(take_parcels(Rc::clone(lane)));
     if let Some(stall) = lane.plan().stall {
-        spawn_local(freeze(stall, lane.shared.started, Timer::precise()?));
+        spawn_local(freeze(stall, lane.shared.started, Timer::precise()));
     }
     Ok(listener)
 }
