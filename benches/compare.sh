@@ -99,7 +99,7 @@ echo_round() {
     keep "floor.rate.$clients" "$(value round_trips_per_s)"
     keep "floor.cost.$clients" "$(awk -v n="$(value round_trips)" '{ print $1 * 1e6 / n }' "$scratch/cpu")"
     [ -n "$floor_only" ] && return
-    run_wsbench "$url" --clients "$clients" --duration "${seconds}s" --size 64
+    run_wsbench "$url" --clients "$clients" --duration "${seconds}s" --size 64B
     keep_counter "wsbench.rate.$clients" "wsbench.cost.$clients" replies_matched 1e6
 }
 
