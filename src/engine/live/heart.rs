@@ -160,7 +160,8 @@ impl<D: Dial + 'static> State<'_, D> {
         self.heart.beats = false;
         let watched = self.heart.rule.as_ref().map_or(Duration::ZERO, |r| r.grace);
         self.leave_groups();
-        self.lose_questions(shard);
+        // The heart itself goes on: it watches whether the peer lives after all.
+        self.settle_messages(shard);
         self.closing = Closing::Dead {
             until: verdict.at + watched,
         };
