@@ -78,6 +78,9 @@ impl Server {
             .map_or_else(half_of_the_cores, usize::from)
             .max(1);
         let failed = |cause| StartError::Listen { address, cause };
+        // A port that several sockets may share is also shared with a stranger's: ask for it alone
+        // first, so that a server left running is an error and not half of the connections.
+        drop(listen(address, false).map_err(failed)?);
         let mut listeners = vec![listen(address, lanes > 1).map_err(failed)?];
         let address = listeners[0].local_addr().map_err(failed)?;
         while listeners.len() < lanes {

@@ -3,10 +3,14 @@
 //! Everything that is measured is an [`Offset`] from an [`Epoch`]. Wall time is read once, when the
 //! epoch is made, so a jump of the system clock cannot reach a duration.
 
+mod alarm;
+
 use std::ops::{Add, Sub};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
+
+pub use alarm::Alarm;
 
 /// Nanoseconds since the epoch of a run; never negative, enough for 584 years.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
