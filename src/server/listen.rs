@@ -77,6 +77,10 @@ async fn take_parcels(lane: Rc<Lane>) {
 }
 
 /// Stops the whole thread at the end of every period, as a garbage collector's pause would.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "to stop everything is what it is for"
+)]
 async fn freeze(stall: Stall, started: Instant, mut timer: Timer) {
     let mut end = started;
     while let Some(next) = end.checked_add(stall.every) {

@@ -4,7 +4,7 @@
 //! bounded (handshake 10 s and 64 KiB, outbox 1 MiB or one largest message, closing 1 s); a refused
 //! or closed peer is told why. It never prints: counters are for whoever started it.
 //!
-//! One thread is one `current_thread` runtime with its own listening socket; see [`lane`].
+//! One thread is one `current_thread` runtime with its own listening socket; see `lane`.
 
 mod alarm;
 mod answer;

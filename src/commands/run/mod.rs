@@ -54,6 +54,10 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
     }
     let shards = preflight::shards(&scenario);
     preflight::check(&scenario, shards)?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "names the results folder, which is there before the run's epoch"
+    )]
     let started = SystemTime::now();
     let store = open_store(&scenario, options, started)?;
     let interrupts = signals::watch(options.quiet)?;
