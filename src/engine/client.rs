@@ -38,7 +38,7 @@ pub struct Client<D: Dial> {
     backoff: Backoff,
     /// When it was to start.
     due: Offset,
-    /// When its last connection ended, if it had one.
+    /// When its connection was lost, until it has a new one.
     lost_at: Option<Offset>,
     /// Its URL could not be rendered: it fails like a dial would.
     broken: Option<String>,
@@ -172,7 +172,7 @@ impl<D: Dial + 'static> Client<D> {
         match result {
             Ok(dialled) => {
                 recorder.count(origin, Counter::ConnectionsOpened);
-                if let (true, Some(lost)) = (again, self.lost_at) {
+                if let (true, Some(lost)) = (again, self.lost_at.take()) {
                     recorder.count(origin, Counter::Reconnected);
                     let took = self.shard.now().since(lost);
                     recorder.record(origin, Metric::ReconnectTime, took);

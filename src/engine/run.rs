@@ -212,15 +212,17 @@ impl Coordinator {
     }
 
     fn interrupt(&mut self, interrupt: Interrupt) {
-        if *self.stage.borrow() == Stage::Running {
-            self.end = End::Interrupted(interrupt);
-            self.enter(Stage::Draining);
-        } else if matches!(self.end, End::Interrupted(_)) {
-            self.enter(Stage::Cut);
-        } else {
+        let again = matches!(self.end, End::Interrupted(_));
+        let stage = *self.stage.borrow();
+        let next = match stage {
+            Stage::Running => Stage::Draining,
             // The load had ended by itself: now the drain is cut short.
-            self.end = End::Interrupted(interrupt);
-            self.enter(Stage::Closing);
+            Stage::Draining if !again => Stage::Closing,
+            _ => Stage::Cut,
+        };
+        self.end = End::Interrupted(interrupt);
+        if next > stage {
+            self.enter(next);
         }
     }
 

@@ -219,6 +219,12 @@ impl<D: Dial + 'static> State<'_, D> {
     pub(super) fn settle(&mut self, shard: &Shard<D>, now: Offset) {
         let run_over = shard.stage.get() >= Stage::Closing;
         self.heart.end(shard, now, run_over);
+        self.settle_messages(shard);
+    }
+
+    /// Books every message that was outstanding.
+    pub(super) fn settle_messages(&mut self, shard: &Shard<D>) {
+        let run_over = shard.stage.get() >= Stage::Closing;
         let mut recorder = shard.recorder.borrow_mut();
         for unsent in self.unsent.drain(..) {
             if let Some(measured) = unsent.is_message() {

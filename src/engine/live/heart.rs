@@ -32,6 +32,8 @@ pub(super) struct Heart {
     next: u64,
     opened: Offset,
     received: Offset,
+    /// When the last beat was due; idle connections beat one interval after it.
+    beaten: Offset,
 }
 
 impl Heart {
@@ -48,6 +50,7 @@ impl Heart {
             next: 0,
             opened,
             received: opened,
+            beaten: opened,
         }
     }
 
@@ -59,7 +62,8 @@ impl Heart {
     /// When the next beat is due.
     fn due(&self) -> Option<Offset> {
         let rule = self.rule.as_ref().filter(|_| self.beats)?;
-        Some(rule.due(self.opened, self.phase, self.next, self.received))
+        let active = self.received.max(self.beaten);
+        Some(rule.due(self.opened, self.phase, self.next, active))
     }
 
     /// When it has to be looked at again.
@@ -130,6 +134,7 @@ impl<D: Dial + 'static> State<'_, D> {
             let due = self.heart.due().unwrap_or(now);
             let number = self.heart.next;
             self.heart.next += 1;
+            self.heart.beaten = due;
             // Never behind a full buffer: that would measure our own queue.
             let full = self.heart.machine.as_ref().is_some_and(Heartbeats::is_full);
             if !full && outbox.is_empty() && self.queue_beat(shard, number, now, outbox) {
@@ -160,7 +165,8 @@ impl<D: Dial + 'static> State<'_, D> {
         self.heart.beats = false;
         let watched = self.heart.rule.as_ref().map_or(Duration::ZERO, |r| r.grace);
         self.leave_groups();
-        self.lose_questions(shard);
+        // The heart itself goes on: it watches whether the peer lives after all.
+        self.settle_messages(shard);
         self.closing = Closing::Dead {
             until: verdict.at + watched,
         };

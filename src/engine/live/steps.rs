@@ -86,6 +86,8 @@ impl<D: Dial + 'static> State<'_, D> {
                     self.counters[*counter] = 0;
                 }
             }
+            // What was said before counts as said only once the kernel has it.
+            Op::Close { .. } if !self.unsent.is_empty() => return false,
             Op::Close { code, reason } => self.close_step(shard, now, *code, reason, outbox),
         }
         true

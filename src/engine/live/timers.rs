@@ -82,12 +82,6 @@ impl<D: Dial + 'static> State<'_, D> {
         recorder.censor(origin, Metric::ServiceTime);
     }
 
-    /// The connection is dead: its questions will not be answered.
-    pub(super) fn lose_questions(&mut self, shard: &Shard<D>) {
-        let now = shard.now();
-        self.settle(shard, now);
-    }
-
     fn waited(&mut self, shard: &Shard<D>, now: Offset) {
         match self.waiting {
             Waiting::Until(due) if due <= now => self.waiting = Waiting::Go,
