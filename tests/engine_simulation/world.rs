@@ -234,7 +234,7 @@ pub fn simulate_with(toml: &str, shards: u16, interrupts: &[Duration], other: Ot
         }
         drop((reports, stages));
         let (press, pressed) = mpsc::channel(4);
-        for at in interrupts.to_vec() {
+        for at in interrupts.iter().copied() {
             let press = press.clone();
             tokio::task::spawn_local(async move {
                 tokio::time::sleep(at).await;
