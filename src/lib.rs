@@ -1,4 +1,25 @@
-//! `wsbench`: WebSocket load tester and diagnostics tool.
+//! `wsbench` measures WebSocket services: how fast they answer, whether every message and heartbeat
+//! came back, and why connections failed.
+//!
+//! This library is the whole program; the binary only calls [`cli::main`]. Its shape is a stack of
+//! rooms, and an import may only point down (`tests/tidy.rs` holds this picture against the code):
+//!
+//! ```text
+//! cli
+//! commands                          one file a verb
+//! report                            renders what was saved
+//! engine      server      compare   runs load; answers it; judges it
+//! scenario    result                what is asked for; what was measured
+//! wire        metrics               bytes on a path; counters and distributions
+//! units       clock       exit      failure
+//! ```
+//!
+//! Rooms of one row are strangers. A run is a [`scenario::Scenario`], made ready as an
+//! [`engine::plan::Plan`], executed by [`engine::run`], kept second by second by a [`result::Store`],
+//! judged by [`compare`] and shown by [`report`].
+//!
+//! It promises no stable Rust interface: the command line and the files of a result are the interface.
+#![deny(clippy::disallowed_methods)]
 
 pub mod cli;
 pub mod clock;

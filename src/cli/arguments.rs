@@ -170,7 +170,7 @@ pub struct AdHocArguments {
     pub duration: Option<TimeSpan>,
     /// Payload of a message [default: 64]
     #[arg(long, short, value_name = "BYTES")]
-    pub size: Option<ByteSize>,
+    pub size: Option<SizeArgument>,
 }
 
 impl AdHocArguments {
@@ -208,6 +208,22 @@ impl std::str::FromStr for RateArgument {
         }
         let rate: Rate = text.parse().map_err(|e| format!("{e}"))?;
         Ok(Self(rate.per_second()))
+    }
+}
+
+/// `16KiB`, or a bare number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SizeArgument(pub ByteSize);
+
+impl std::str::FromStr for SizeArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let size = match text.parse::<u64>() {
+            Ok(bytes) => ByteSize(bytes),
+            Err(_) => text.parse().map_err(|e| format!("{e}"))?,
+        };
+        Ok(Self(size))
     }
 }
 

@@ -46,7 +46,7 @@ fn scenario(arguments: &RunArguments) -> Result<Scenario, Problems> {
             duration: ad_hoc.duration(),
             size: ad_hoc
                 .size
-                .map_or(64, |size| usize::try_from(size.0).unwrap_or(usize::MAX)),
+                .map_or(64, |size| usize::try_from(size.0.0).unwrap_or(usize::MAX)),
         };
         return Scenario::ad_hoc(&options, &overrides);
     }

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use crate::commands::descriptors::raise_limit;
 use crate::exit::Exit;
 use crate::scenario::ServerPlan;
 use crate::server::{Running, Server, Totals};
@@ -43,12 +44,8 @@ pub fn run(mut plan: ServerPlan, options: ServeOptions) -> anyhow::Result<Exit> 
     if plan.token.is_none() {
         plan.token = std::env::var(TOKEN_VARIABLE).ok();
     }
-    raise_descriptor_limit();
+    raise_limit();
     let running = Server::start(plan, options.listen)?;
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "listening on {}", running.address()).context("writing to stdout")?;
-    stdout.flush().context("writing to stdout")?;
-    drop(stdout);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -58,11 +55,21 @@ pub fn run(mut plan: ServerPlan, options: ServeOptions) -> anyhow::Result<Exit> 
     Ok(exit)
 }
 
+/// The line that tells a parent that, and where, it can connect.
+fn announce(address: SocketAddr) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "listening on {address}")
+        .and_then(|()| stdout.flush())
+        .context("writing to stdout")
+}
+
 /// Waits for the end, talking meanwhile.
 async fn watch(running: &Running, options: ServeOptions) -> anyhow::Result<Exit> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut stdin_end = watch_stdin(options.stop_on_stdin_eof)?;
+    // After the handlers: whoever has read this may already send a signal.
+    announce(running.address())?;
     let mut talk = Talk::new(options);
     let mut ticks = interval_at(Instant::now() + PERIOD, PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -157,15 +164,6 @@ fn lines(options: ServeOptions, last: Totals, now: Totals, seconds: f64) -> Stri
         ));
     }
     lines
-}
-
-/// Every connection is a descriptor: take as many as are allowed without asking anybody.
-fn raise_descriptor_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    // Refused: then the lower limit stays, and its exhaustion is reported when it comes.
-    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
-    }
 }
 
 #[cfg(test)]

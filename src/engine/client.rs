@@ -23,7 +23,7 @@ use super::stage::Stage;
 use crate::clock::Offset;
 use crate::failure::FailureKind;
 use crate::metrics::{Counter, Metric, Origin};
-use crate::scenario::ReconnectPolicy;
+use crate::scenario::{ReconnectPolicy, redact};
 use crate::wire::{Connection, Dial, DialError, Dialled, Role, Timings};
 
 /// One virtual WebSocket peer.
@@ -181,7 +181,9 @@ impl<D: Dial + 'static> Client<D> {
             }
             Err(error) => {
                 let DialError { kind, detail, .. } = *error;
-                recorder.fail(origin, kind, || detail);
+                // Before it is cut to length: half a secret would pass unseen.
+                let secrets = &self.shard.plan.scenario.secrets;
+                recorder.fail(origin, kind, || redact(&detail, secrets).into_owned());
                 Err(())
             }
         }
@@ -204,7 +206,10 @@ impl<D: Dial + 'static> Client<D> {
             shard.cut_open.set(shard.cut_open.get() + 1);
         } else {
             let mut recorder = shard.recorder.borrow_mut();
-            recorder.close(origin, ended.cause, || ended.example.clone());
+            let secrets = &shard.plan.scenario.secrets;
+            recorder.close(origin, ended.cause, || {
+                redact(&ended.example, secrets).into_owned()
+            });
             recorder.record(origin, Metric::SessionTime, ended.at.since(opened));
         }
         ended

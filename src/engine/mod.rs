@@ -5,7 +5,6 @@
 //! tables. Around them the loop: `run` moves `shard`s through their `stage`s, a shard's `pacer` wakes
 //! its `client`s, and a client's `live` connection sends, receives and records.
 
-pub mod alarm;
 pub mod client;
 pub mod due;
 pub mod extract;

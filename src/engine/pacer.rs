@@ -10,9 +10,8 @@ use std::future::poll_fn;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use super::alarm::Alarm;
 use super::due::{DueQueue, Slot};
-use crate::clock::{Epoch, Offset};
+use crate::clock::{Alarm, Epoch, Offset};
 
 /// Two wake-ups are at least so far apart: several due messages share one, which returns the
 /// processor time that exact timers cost. It bounds the lateness this adds.

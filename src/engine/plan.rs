@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
-
 use super::groups::Groups;
 use super::heartbeat::Rule;
 use super::live::StepQuestions;
@@ -17,7 +15,7 @@ use crate::failure::FailureKind;
 use crate::metrics::Origin;
 use crate::scenario::{LoadModel, Scenario};
 use crate::wire::{
-    DialSettings, Limits, Override, TlsError, TlsSettings, TlsVersion, Url, client_tls,
+    ClientTls, DialSettings, Limits, Override, TlsError, TlsSettings, TlsVersion, Url, client_tls,
 };
 
 /// A scenario ready to run.
@@ -46,7 +44,7 @@ pub struct Plan {
     /// Generator threads.
     pub shards: u16,
     /// For `wss://`.
-    pub tls: Option<Arc<ClientConfig>>,
+    pub tls: Option<ClientTls>,
 }
 
 /// How often an interval is cut.

@@ -11,11 +11,10 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::alarm::Alarm;
 use super::plan::Plan;
 use super::shard::{self, Lines, Message, REPORTS, Report};
 use super::stage::Stage;
-use crate::clock::Offset;
+use crate::clock::{Alarm, Offset};
 use crate::metrics::{Blank, Interval, Total};
 use crate::wire::Dialler;
 

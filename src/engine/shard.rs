@@ -9,7 +9,6 @@ use std::task::Poll;
 
 use tokio::sync::{mpsc, watch};
 
-use super::alarm::Alarm;
 use super::client::Client;
 use super::due::Slot;
 use super::matching::Reader;
@@ -17,7 +16,7 @@ use super::pacer::Pacer;
 use super::plan::{INTERVAL, Plan};
 use super::schedule::{Change, Direction, Phase as PlanPhase, Shard as Share};
 use super::stage::Stage;
-use crate::clock::Offset;
+use crate::clock::{Alarm, Offset};
 use crate::metrics::{Blank, Counter, Gauges, Interval, Metric, Origin, Phase, Recorder, Window};
 use crate::wire::{Dial, Scratch};
 

@@ -112,14 +112,17 @@ fn text(options: &AdHoc, every: Option<Duration>) -> String {
         "  {{ duration = \"{hold}\", clients = {clients} }},\n]"
     ));
     let send = quote(&payload(options.size));
+    let timeout = TimeSpan(options.duration.min(Duration::from_secs(5)));
     push("\n[[session]]\nname = \"echo\"\n[[session.step]]".to_owned());
     match every {
         Some(period) => {
             push(format!("every = \"{}\"\nsend = {send}", TimeSpan(period)));
-            push("reply = { echo = true, timeout = \"5s\" }".to_owned());
+            push(format!(
+                "reply = {{ echo = true, timeout = \"{timeout}\" }}"
+            ));
         }
         None => push(format!(
-            "repeat = {{ steps = [ {{ send = {send}, expect = {{ echo = true, timeout = \"5s\" }} }} ] }}"
+            "repeat = {{ steps = [ {{ send = {send}, expect = {{ echo = true, timeout = \"{timeout}\" }} }} ] }}"
         )),
     }
     out

@@ -72,7 +72,7 @@ pub struct Scenario {
     /// When the generator itself was too late to be believed.
     pub validity: Validity,
     /// Texts that must not be printed or saved: from the environment, the server's token, query values,
-    /// credentials in headers. For [`redact`].
+    /// credentials in headers. For [`redact()`].
     pub secrets: Vec<String>,
     /// Oddities that do not keep it from running.
     pub warnings: Vec<Warning>,

@@ -53,10 +53,10 @@ pub(super) fn run(
 /// Starts what runs beside the listener.
 fn start(lane: &Rc<Lane>, listener: std::net::TcpListener) -> io::Result<TcpListener> {
     let listener = TcpListener::from_std(listener)?;
-    spawn_local(ring_alarms(Rc::clone(lane), Timer::precise()?));
+    spawn_local(ring_alarms(Rc::clone(lane), Timer::precise()));
     spawn_local(take_parcels(Rc::clone(lane)));
     if let Some(stall) = lane.plan().stall {
-        spawn_local(freeze(stall, lane.shared.started, Timer::precise()?));
+        spawn_local(freeze(stall, lane.shared.started, Timer::precise()));
     }
     Ok(listener)
 }
@@ -77,6 +77,10 @@ async fn take_parcels(lane: Rc<Lane>) {
 }
 
 /// Stops the whole thread at the end of every period, as a garbage collector's pause would.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "to stop everything is what it is for"
+)]
 async fn freeze(stall: Stall, started: Instant, mut timer: Timer) {
     let mut end = started;
     while let Some(next) = end.checked_add(stall.every) {
@@ -116,8 +120,9 @@ async fn serve_tls(seat: super::lane::Seat, tcp: TcpStream) {
     let Some(tls) = &shared.tls else {
         return;
     };
+    let handshake = Box::pin(tls.accept(tcp));
     // A failed handshake has already been answered with rustls's alert.
-    if let Some(Ok(stream)) = session::unless_late(&seat.member, tls.accept(tcp)).await {
+    if let Some(Ok(stream)) = session::unless_late(&seat.member, handshake).await {
         session::serve(seat, stream).await;
     }
 }

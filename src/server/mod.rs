@@ -4,7 +4,7 @@
 //! bounded (handshake 10 s and 64 KiB, outbox 1 MiB or one largest message, closing 1 s); a refused
 //! or closed peer is told why. It never prints: counters are for whoever started it.
 //!
-//! One thread is one `current_thread` runtime with its own listening socket; see [`lane`].
+//! One thread is one `current_thread` runtime with its own listening socket; see `lane`.
 
 mod alarm;
 mod answer;
@@ -78,6 +78,9 @@ impl Server {
             .map_or_else(half_of_the_cores, usize::from)
             .max(1);
         let failed = |cause| StartError::Listen { address, cause };
+        // A port that several sockets may share is also shared with a stranger's: ask for it alone
+        // first, so that a server left running is an error and not half of the connections.
+        drop(listen(address, false).map_err(failed)?);
         let mut listeners = vec![listen(address, lanes > 1).map_err(failed)?];
         let address = listeners[0].local_addr().map_err(failed)?;
         while listeners.len() < lanes {

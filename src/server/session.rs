@@ -28,7 +28,9 @@ use crate::wire::{Carrier, Connection, Ending, Role};
 
 /// Serves one connection until it is gone.
 pub(super) async fn serve<S: Carrier>(seat: Seat, stream: S) {
-    let opened = unless_late(&seat.member, upgrade(&seat, stream)).await;
+    // Boxed: its memory goes when it is done, and the next connection's upgrade takes it again.
+    let upgrade = Box::pin(upgrade(&seat, stream));
+    let opened = unless_late(&seat.member, upgrade).await;
     let Some(Some(mut session)) = opened else {
         return;
     };
@@ -97,7 +99,7 @@ async fn refuse<S: Carrier, T>(seat: &Seat, mut stream: S, refusal: Refusal) -> 
         .set(Bell::Linger, Instant::now(), seat.member.id);
     stream.write_all(&refusal.encode()).await.ok()?;
     stream.shutdown().await.ok()?;
-    let mut waste = [0; 512];
+    let mut waste = vec![0; 512];
     while stream.read(&mut waste).await.ok()? > 0 {}
     None
 }
@@ -169,10 +171,11 @@ impl<S: Carrier> Session<S> {
             return Some(Parting::Abort);
         }
         if member.take_order(Order::GiveUp) {
-            // Whoever has had our FIN is let go in peace; others never answered our close.
-            return Some(match self.desk.phase {
-                Phase::Lingering => Parting::Close,
-                _ => Parting::Abort,
+            // What the peer does not read would keep the socket: only RST lets go of it.
+            return Some(if outbox.is_empty() {
+                Parting::Close
+            } else {
+                Parting::Abort
             });
         }
         if member.take_order(Order::GoAway) {
@@ -254,5 +257,35 @@ impl<S: Carrier> Session<S> {
         let mut scratch = self.desk.lane.scratch.borrow_mut();
         while ready!(self.connection.poll_discard(cx, &mut scratch)).is_ok() {}
         Poll::Ready(Parting::Close)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::lane::{Lane, Shared};
+    use crate::wire::Transport;
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    /// What tokio allocates for a connection; thousands of idle ones pay for every byte.
+    #[tokio::test]
+    async fn a_connection_is_small() {
+        let shared = Shared::new(crate::server::tests::plan(), None, 1);
+        let lane = Rc::new(Lane::new(Arc::new(shared), 0));
+        let open = |stream: Transport| serve(lane.seat(), stream);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let tcp = tokio::net::TcpStream::connect(address)
+            .await
+            .expect("it listens");
+        let future = size_of_val(&open(Transport::Plain(tcp)));
+        assert!(
+            future <= 640,
+            "{future} bytes; session {}",
+            size_of::<Session<Transport>>()
+        );
     }
 }

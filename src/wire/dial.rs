@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -16,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use super::carrier::{Carrier, Transport};
 use super::resolve::{Override, Resolver};
 use super::response::{Judgement, Refusal, judge};
+use super::tls::ClientTls;
 use super::upgrade::UpgradeRequest;
 use super::url::Url;
 use crate::failure::{BadUpgrade, FailureKind};
@@ -31,7 +31,7 @@ pub struct DialSettings {
     /// TCP_NODELAY.
     pub nodelay: bool,
     /// For `wss://`.
-    pub tls: Option<Arc<ClientConfig>>,
+    pub tls: Option<ClientTls>,
     /// Name for SNI and verification instead of the URL's host.
     pub server_name: Option<String>,
     /// Addresses to use instead of resolving.

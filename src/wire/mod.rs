@@ -26,7 +26,7 @@ pub use dial::{Answer, Dial, DialError, DialSettings, Dialled, Dialler, Timings}
 pub use frame::{Role, encode_frame, is_valid_close_code};
 pub use outbox::{Full, Outbox};
 pub use resolve::Override;
-pub use tls::{TlsError, TlsSettings, TlsVersion, client_tls};
+pub use tls::{ClientTls, TlsError, TlsSettings, TlsVersion, client_tls};
 pub use tls_server::{Identity, TlsServer, TlsServerError};
 pub use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 pub use upgrade::{UpgradeRequest, accept_key};

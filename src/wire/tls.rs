@@ -64,8 +64,11 @@ pub enum TlsError {
     Config(#[from] rustls::Error),
 }
 
+/// What every dial of a run shares for TLS: trust, certificate, versions, session tickets.
+pub type ClientTls = Arc<ClientConfig>;
+
 /// Builds a client's configuration; reads files, so it is done once a run.
-pub fn client_tls(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsError> {
+pub fn client_tls(settings: &TlsSettings) -> Result<ClientTls, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let versions: &[_] = match settings.min_version {
         TlsVersion::Tls12 => &[&version::TLS13, &version::TLS12],

@@ -20,8 +20,9 @@ use anyhow::Context as _;
 use crate::engine::plan::Plan;
 use crate::engine::run as engine;
 use crate::exit::Exit;
-use crate::report::{Look, terminal};
+use crate::report::{Look, markdown, terminal};
 use crate::result::Store;
+use crate::result::store::write_whole;
 use crate::scenario::{Scenario, redact};
 
 use observe::Timekeeper;
@@ -53,14 +54,22 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
     }
     let shards = preflight::shards(&scenario);
     preflight::check(&scenario, shards)?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "names the results folder, which is there before the run's epoch"
+    )]
     let started = SystemTime::now();
     let store = open_store(&scenario, options, started)?;
-    let interrupts = signals::watch()?;
+    let interrupts = signals::watch(options.quiet)?;
     let mut server = scenario
         .server
         .as_ref()
         .map(|plan| ServerProcess::start(plan, &scenario.target))
         .transpose()?;
+    if options.verbose {
+        let files = store.dir().display();
+        let _ = writeln!(talk, "shards: {shards}; results: {files}");
+    }
     let plan = Arc::new(Plan::new(Arc::clone(&scenario), shards)?);
     let mut keeper = Timekeeper::new(&plan, store, server.as_mut(), options.quiet);
     let outcome = engine::run(&plan, interrupts, &mut keeper).context("start the generator")?;
@@ -68,7 +77,11 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
     let reachable = server.is_none_or(|server| server.stop(Duration::from_secs(2)));
     let result = conclude::conclude(&plan, outcome, &observed, started, reachable);
     let exit = crate::compare::verdict::exit(&result);
-    let saved = observed.store.finish(&result);
+    let summary = observed.store.dir().join("summary.md");
+    let saved = observed.store.finish(&result).and_then(|dir| {
+        write_whole(&summary, markdown::render(&result).as_bytes())?;
+        Ok(dir)
+    });
     let files = saved.as_deref().ok().map(Path::to_owned);
     if !options.quiet {
         let text = if options.json {

@@ -125,31 +125,22 @@ fn bar(quiet: bool, length: Duration) -> ProgressBar {
 
 /// How long an unanswered message of a metric had waited at least: the shortest timeout.
 pub fn unanswered_after(scenario: &Scenario) -> UnansweredAfter {
-    let steps = scenario.sessions.iter().flat_map(|s| &s.steps);
     let mut shortest: Option<Duration> = None;
-    for_each_reply(steps, &mut |reply| {
-        shortest = Some(shortest.map_or(reply.timeout, |s| s.min(reply.timeout)));
-    });
+    for session in &scenario.sessions {
+        for_each_reply(&session.steps, &mut |reply| {
+            shortest = Some(shortest.map_or(reply.timeout, |s| s.min(reply.timeout)));
+        });
+    }
     let metrics = [Metric::RoundTrip, Metric::ServiceTime];
     let each = shortest.map(|timeout| metrics.map(|metric| (metric, timeout)));
     each.into_iter().flatten().collect()
 }
 
-fn for_each_reply<'s>(steps: impl Iterator<Item = &'s Step>, see: &mut impl FnMut(&Reply)) {
+fn for_each_reply(steps: &[Step], see: &mut dyn FnMut(&Reply)) {
     for step in steps {
         match step {
             Step::Send(send) => send.reply.iter().for_each(&mut *see),
-            Step::Repeat { steps, .. } => for_each_reply_boxed(steps, see),
-            _ => {}
-        }
-    }
-}
-
-fn for_each_reply_boxed(steps: &[Step], see: &mut impl FnMut(&Reply)) {
-    for step in steps {
-        match step {
-            Step::Send(send) => send.reply.iter().for_each(&mut *see),
-            Step::Repeat { steps, .. } => for_each_reply_boxed(steps, see),
+            Step::Repeat { steps, .. } => for_each_reply(steps, see),
             _ => {}
         }
     }

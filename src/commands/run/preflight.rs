@@ -1,9 +1,9 @@
 //! What the machine must have before the first connection; what does not fit is refused with the
 //! arithmetic and the remedy.
 
-use anyhow::{Context as _, bail};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use anyhow::bail;
 
+use crate::commands::descriptors::raise_limit;
 use crate::scenario::Scenario;
 
 /// Descriptors beside the clients': standard streams, results, runtimes, pipes, certificates.
@@ -33,12 +33,7 @@ pub fn check(scenario: &Scenario, shards: u16) -> anyhow::Result<()> {
     let clients = u64::from(scenario.load.max_clients());
     let own = OWN_DESCRIPTORS + 8 * u64::from(shards);
     let needed = clients + own;
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).context("read the descriptor limit")?;
-    if soft < hard {
-        // Refused only where the limit cannot be raised; then the soft one counts.
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
-    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).context("read the descriptor limit")?;
+    let limit = raise_limit();
     if needed > limit {
         bail!(
             "{clients} clients need {needed} descriptors ({clients} + {own} of our own), \

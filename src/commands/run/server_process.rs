@@ -4,9 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use tokio::time::Instant;
 
 use crate::commands::server_flags::arguments;
 use crate::scenario::{ServerPlan, Target};
@@ -72,6 +73,10 @@ impl ServerProcess {
         lasted
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the run is over: no client waits on this thread"
+    )]
     fn end(&mut self, grace: Duration) {
         drop(self.child.stdin.take());
         let deadline = Instant::now() + grace;

@@ -90,9 +90,9 @@ pub struct Tally {
     pub unsolicited: u64,
     /// Answers for a beat acknowledged before.
     pub duplicate: u64,
-    /// Beats sent that want no answer ([`Acknowledges::Nothing`]); not in `sent`.
+    /// Beats sent that want no answer (`Acknowledges::Nothing`); not in `sent`.
     pub one_way: u64,
-    /// Beats given up within their timeout because [`BEATS_IN_FLIGHT`] was reached; they are in `missed`.
+    /// Beats given up within their timeout because `BEATS_IN_FLIGHT` was reached; they are in `missed`.
     pub given_up: u64,
     /// Whether bytes came within the grace time after the verdict; `None` = not verified.
     pub false_dead: Option<bool>,

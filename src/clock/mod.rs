@@ -3,10 +3,14 @@
 //! Everything that is measured is an [`Offset`] from an [`Epoch`]. Wall time is read once, when the
 //! epoch is made, so a jump of the system clock cannot reach a duration.
 
+mod alarm;
+
 use std::ops::{Add, Sub};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
+
+pub use alarm::Alarm;
 
 /// Nanoseconds since the epoch of a run; never negative, enough for 584 years.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,6 +82,10 @@ pub struct Epoch {
 
 impl Epoch {
     /// Reads both clocks once.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one reading of the wall clock"
+    )]
     pub fn now() -> Self {
         let unix = SystemTime::now()
             .duration_since(UNIX_EPOCH)

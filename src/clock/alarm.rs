@@ -1,4 +1,4 @@
-//! What wakes a shard at a due time.
+//! What wakes a thread at an instant.
 //!
 //! tokio's timers tick in milliseconds, and that millisecond would be blamed on the server. A Linux
 //! timerfd is exact to microseconds. Elsewhere, and under the paused clock of simulations, tokio's
