@@ -170,6 +170,7 @@ fn a_crate_outside_its_fence_is_found() {
         ("src/engine/plan.rs", "use rustls::ClientConfig;", 1),
         ("src/wire/tls.rs", "use rustls::ClientConfig;", 0),
         ("src/engine/plan.rs", "use crate::wire::rustls::X;", 0),
+        ("src/engine/plan.rs", "struct S { tls: rustls::X }", 1),
         ("src/scenario/load.rs", "fn f() { toml::from_str(\"\") }", 1),
         ("src/result/hlog.rs", "use hdrhistogram;", 1),
         (

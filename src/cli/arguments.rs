@@ -9,7 +9,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::commands::server_flags::ServerFlags;
 use crate::units::{ByteSize, Count, Rate, TimeSpan};
 
-const EXIT_CODES: &str = "Exit codes:
+const START: &str = "Start here:
+  wsbench run ws://127.0.0.1:9001/ --clients 100 --rate 1000/s   against an echo server
+  wsbench init mine.toml                                         a scenario to change
+  wsbench run mine.toml                                          ... and run
+
+Exit codes:
   0    pass
   1    fail: a threshold was broken
   2    usage or scenario error: nothing was run
@@ -17,9 +22,9 @@ const EXIT_CODES: &str = "Exit codes:
   4    inconclusive or invalid: the question was not answered
   130  interrupted (Ctrl-C), 143 terminated; what was measured is saved";
 
-/// WebSocket load tester and diagnostics tool: true latencies, heartbeats, reconnects.
+/// WebSocket load tester: round trips that a stalled server cannot hide, heartbeats, reconnects.
 #[derive(Debug, Parser)]
-#[command(name = "wsbench", version, about, after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(name = "wsbench", version, about, after_help = START, arg_required_else_help = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -27,7 +32,7 @@ pub struct Cli {
     /// Nothing but errors: no progress, no summary
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// More talk on stderr
+    /// Also say on stderr where results go and how many threads send
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// When to use colour; NO_COLOR is respected
@@ -57,7 +62,7 @@ pub enum Command {
     Check(Box<CheckArguments>),
     /// Write a commented starter scenario
     Init {
-        /// Where; without it the scenario goes to stdout
+        /// A file that does not exist yet; without it the scenario goes to stdout
         path: Option<PathBuf>,
     },
     /// Print the JSON Schema of scenario files, for editors
@@ -96,10 +101,10 @@ pub enum ReportFormat {
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Target")]
 pub struct OverrideArguments {
-    /// Set any key of the scenario by its path, e.g. load.stages.0.clients=5000
+    /// Set any key of the scenario by its path, e.g. load.stages.0.clients=5000. Repeatable
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub set: Vec<(String, String)>,
-    /// Run against this URL; a built-in server of the scenario is not started
+    /// Use this URL instead of the scenario's, and do not start its built-in server
     #[arg(
         long,
         value_name = "URL",
@@ -107,10 +112,10 @@ pub struct OverrideArguments {
         hide_env_values = true
     )]
     pub target: Option<String>,
-    /// Add a request header
+    /// Add a header to every upgrade request. Repeatable
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = header)]
     pub header: Vec<(String, String)>,
-    /// Offer a subprotocol
+    /// Offer a subprotocol. Repeatable, in order of preference
     #[arg(long, value_name = "NAME")]
     pub subprotocol: Vec<String>,
     /// Do not verify the server's certificate
@@ -128,10 +133,10 @@ pub struct OverrideArguments {
     /// Name for SNI and verification instead of the URL's host
     #[arg(long, value_name = "NAME")]
     pub server_name: Option<String>,
-    /// Dial from this local address; several are dealt round-robin
+    /// Dial from this local address. Repeatable: dealt round-robin over clients
     #[arg(long, value_name = "ADDRESS")]
     pub source_address: Vec<String>,
-    /// Seed of every random draw
+    /// Seed of every random draw: the same seed, the same schedule [default: the scenario's, or 1]
     #[arg(long, value_name = "NUMBER", env = "WSBENCH_SEED")]
     pub seed: Option<u64>,
 }
@@ -161,14 +166,14 @@ pub struct AdHocArguments {
     /// Clients kept connected [default: 10]
     #[arg(long, short, value_name = "N")]
     pub clients: Option<Count>,
-    /// Messages per second, all clients together, on an open schedule; without it every client
+    /// Messages per second of all clients together, on a fixed schedule; without it every client
     /// sends as soon as it was answered
     #[arg(long, short, value_name = "RATE")]
     pub rate: Option<RateArgument>,
     /// How long [default: 10s]
     #[arg(long, short, value_name = "TIME")]
     pub duration: Option<TimeSpan>,
-    /// Payload of a message [default: 64]
+    /// Payload of a message [default: 64B]
     #[arg(long, short, value_name = "BYTES")]
     pub size: Option<SizeArgument>,
 }

@@ -124,6 +124,11 @@ impl Epoch {
         Some(Offset(since.saturating_mul(1_000)))
     }
 
+    /// The offset as its Unix time in microseconds tells it: rounded down.
+    pub fn in_micros(&self, offset: Offset) -> Offset {
+        Offset(offset.micros().saturating_mul(1_000))
+    }
+
     /// Wall time at the start of the run, since 1970-01-01T00:00:00Z.
     pub const fn unix(&self) -> Duration {
         self.unix

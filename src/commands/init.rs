@@ -46,16 +46,17 @@ pub fn run(path: Option<&Path>) -> anyhow::Result<Exit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::result::statistics;
     use crate::scenario::{Overrides, Scenario, StatisticKind, Statistics};
 
     #[test]
     fn the_starter_is_a_good_scenario() {
         let kind = |name: &str| {
-            let ratio = name.ends_with("_ratio");
-            Some(if ratio {
-                StatisticKind::Ratio
-            } else {
-                StatisticKind::Time
+            statistics::kind(name).map(|kind| match kind {
+                statistics::Kind::Time => StatisticKind::Time,
+                statistics::Kind::Ratio => StatisticKind::Ratio,
+                statistics::Kind::Count => StatisticKind::Count,
+                statistics::Kind::Rate => StatisticKind::Rate,
             })
         };
         let statistics = Statistics {

@@ -72,7 +72,7 @@ pub struct ServerFlags {
     /// Freeze the whole server for so long
     #[arg(long, value_name = "TIME", requires = "stall_every")]
     pub stall: Option<TimeSpan>,
-    /// ... so often, from one freeze's start to the next
+    /// How often to freeze: from one freeze's start to the next
     #[arg(long, value_name = "TIME", requires = "stall")]
     pub stall_every: Option<TimeSpan>,
     /// Serve wss://, with --cert and --key or with a certificate made on the spot

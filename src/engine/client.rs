@@ -35,6 +35,8 @@ pub struct Client<D: Dial> {
     pub(super) ticks: Vec<Option<Ticks>>,
     /// Messages sent so far: what `{{seq}}` counts.
     pub(super) seq: u64,
+    /// When it was told to leave; [`Offset::MAX`] = not yet.
+    pub(super) left_at: Offset,
     backoff: Backoff,
     /// When it was to start.
     due: Offset,
@@ -58,6 +60,7 @@ impl<D: Dial + 'static> Client<D> {
             identity,
             ticks: Vec::new(),
             seq: 0,
+            left_at: Offset::MAX,
             backoff: Backoff::default(),
             due,
             lost_at: None,
@@ -69,6 +72,7 @@ impl<D: Dial + 'static> Client<D> {
     pub async fn run(mut self) {
         self.live().await;
         let over = self.shard.drain_began.get().min(self.shard.now());
+        let over = over.min(self.left_at);
         for ticks in self.ticks.iter_mut().flatten() {
             skip(&self.shard, ticks, over);
         }
@@ -88,7 +92,11 @@ impl<D: Dial + 'static> Client<D> {
                     let ended = self.hold(dialled, opened).await;
                     match ended.next {
                         Next::Leave => return,
-                        Next::Restart => continue,
+                        Next::Restart => {
+                            let plan = &self.shard.plan.scenario.reconnect;
+                            self.backoff.lost(plan, Some(ended.at.since(opened)));
+                            continue;
+                        }
                         Next::Reconnect => {}
                     }
                     self.lost_at = Some(ended.at);

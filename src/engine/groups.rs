@@ -27,9 +27,12 @@ impl Group {
         members.insert(place, (since, client));
     }
 
-    /// Takes a client out.
-    pub fn leave(&self, client: u64) {
-        lock(&self.members).retain(|(_, member)| *member != client);
+    /// Takes a client out that joined at `since`; the same client may be in again already.
+    pub fn leave(&self, client: u64, since: Offset) {
+        let mut members = lock(&self.members);
+        if let Ok(place) = members.binary_search(&(since, client)) {
+            members.remove(place);
+        }
     }
 
     /// How many members should receive a broadcast that was due at `intended`; whether `sender` is
@@ -103,7 +106,8 @@ mod tests {
         assert_eq!(group.receivers(at(25), 1, true), 2);
         assert_eq!(group.receivers(at(25), 1, false), 1);
         assert_eq!(group.receivers(at(25), 2, false), 2);
-        group.leave(3);
+        group.leave(3, at(20));
+        group.leave(2, at(7));
         assert_eq!(group.receivers(at(40), 1, true), 2);
     }
 

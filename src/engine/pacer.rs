@@ -107,8 +107,11 @@ impl Pacer {
                 if self.alarm.borrow_mut().poll(cx).is_pending() {
                     return Poll::<()>::Pending;
                 }
-                if self.rings.get() == Offset::MAX && self.queue.borrow().earliest().is_none() {
-                    // A tokio timer that rang stays ready; arming sets it anew and wakes us.
+                let idle = self.queue.borrow().earliest().is_none();
+                if idle && matches!(*self.alarm.borrow(), Alarm::Tokio(_)) {
+                    // It rang and stays ready; arming sets it anew and wakes us. A timerfd's edge is
+                    // used up by having been seen, so it is polled again until it is pending.
+                    self.rings.set(Offset::MAX);
                     return Poll::Pending;
                 }
                 self.wake_due();

@@ -53,8 +53,8 @@ pub struct Program {
     pub sends: Vec<Arc<SendStep>>,
     /// Questions of [`Op::Expect`], in file order.
     pub expects: Vec<Arc<Reply>>,
-    /// For each send with a delivery group, which of the session's groups that is.
-    pub group_of: Vec<usize>,
+    /// For each send, which of the session's delivery groups is its own.
+    pub group_of: Vec<Option<usize>>,
     /// Loops, for their counters.
     pub counters: usize,
     /// Whether it ends with the run: it has a schedule or an endless loop, or no steps at all.
@@ -79,7 +79,8 @@ impl Program {
                     let position = self.sends.len();
                     let delivery = self.sends.iter().filter_map(|s| s.delivery.as_ref());
                     let groups = delivery.filter(|d| d.group.is_some()).count();
-                    self.group_of.push(groups);
+                    let own = send.delivery.as_ref().and_then(|d| d.group.as_ref());
+                    self.group_of.push(own.map(|_| groups));
                     self.sends.push(Arc::clone(send));
                     let scheduled = send.schedule.as_ref();
                     self.lasts |= scheduled.is_some_and(|s| s.count.is_none());

@@ -119,10 +119,14 @@ fn spawn(plan: Arc<Plan>, index: u16, lines: Lines) -> std::io::Result<JoinHandl
     };
     let named = std::thread::Builder::new().name(format!("shard-{index}"));
     named.spawn(move || match runtime() {
-        Ok(runtime) => runtime.block_on(async {
-            let dialler = Dialler::new(plan.dial_settings());
-            shard::run(plan, index, dialler, Alarm::exact(), lines).await;
-        }),
+        Ok(runtime) => {
+            runtime.block_on(async {
+                let dialler = Dialler::new(plan.dial_settings());
+                shard::run(plan, index, dialler, Alarm::exact(), lines).await;
+            });
+            // A resolver that hangs must not hold the results up.
+            runtime.shutdown_background();
+        }
         // Dropping the lines tells the coordinator.
         Err(_) => drop(lines),
     })
@@ -138,6 +142,7 @@ pub struct Coordinator {
     pending: BTreeMap<u64, Interval>,
     total: Total,
     end: End,
+    pacing: &'static str,
     load_ended: Option<Offset>,
     /// When the next stage begins at the latest.
     deadline: Offset,
@@ -169,6 +174,7 @@ impl Coordinator {
             pending: BTreeMap::new(),
             total: Total::default(),
             end: End::Completed,
+            pacing: "unknown",
             load_ended: None,
         }
     }
@@ -207,7 +213,7 @@ impl Coordinator {
             ended: self.plan.epoch.elapsed(),
             open_at_end: self.shards.iter().map(|s| s.open).sum(),
             lost_shards: self.shards.iter().filter(|s| !s.ended).count() as u16,
-            pacing: pacing(),
+            pacing: self.pacing,
         }
     }
 
@@ -231,7 +237,8 @@ impl Coordinator {
         match message {
             Message::Quiet(quiet) => state.quiet = quiet,
             Message::Idle => state.idle = true,
-            Message::Ended { open } => {
+            Message::Ended { open, pacing } => {
+                self.pacing = pacing;
                 state.ended = true;
                 state.complete = u64::MAX;
                 state.open = open;
@@ -308,14 +315,5 @@ impl Coordinator {
         self.load_ended.get_or_insert(now);
         self.deadline = now + limit;
         self.stage.send_replace(stage);
-    }
-}
-
-/// What wakes shards on this system.
-const fn pacing() -> &'static str {
-    if cfg!(target_os = "linux") {
-        "timerfd"
-    } else {
-        "tokio sleep (up to 2 ms late)"
     }
 }

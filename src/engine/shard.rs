@@ -33,6 +33,8 @@ pub enum Message {
     Ended {
         /// Connections still open at the end.
         open: u64,
+        /// What woke it at due times.
+        pacing: &'static str,
     },
 }
 
@@ -155,10 +157,13 @@ pub async fn run<D: Dial + 'static>(
     arrivals.abort();
     driver.abort();
     let last = ticker.cut(&mut lines.blanks, shard.now());
-    let open = shard.cut_open.get();
+    let (open, pacing) = (shard.cut_open.get(), shard.pacer.name());
     // The collector going away is the only way these can fail; then nobody is left to tell.
     let _ = lines.reports.send(last).await;
-    let _ = lines.reports.send((index, Message::Ended { open })).await;
+    let _ = lines
+        .reports
+        .send((index, Message::Ended { open, pacing }))
+        .await;
 }
 
 impl<D: Dial + 'static> Shard<D> {

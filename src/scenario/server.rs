@@ -45,7 +45,7 @@ pub struct ServerPlan {
     pub threads: Option<u16>,
 }
 
-/// A regular freeze, for truth checks of latency measurements.
+/// A regular freeze, to check measurements against a known truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stall {
     /// Length of a freeze; shorter than `every`.

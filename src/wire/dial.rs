@@ -126,9 +126,11 @@ impl Dial for Dialler {
     ) -> Result<Dialled, Box<DialError>> {
         let started = Instant::now();
         let timings = Cell::new(Timings::default());
-        let attempt = self.attempt(url, request, source, &timings);
+        let resolved = Cell::new(false);
+        let attempt = self.attempt(url, request, source, &timings, &resolved);
         let ended = tokio::time::timeout(self.settings.timeout, attempt).await;
-        let outcome = ended.unwrap_or_else(|_| Err(self.timed_out(timings.get(), url)));
+        let outcome =
+            ended.unwrap_or_else(|_| Err(self.timed_out(timings.get(), url, resolved.get())));
         let mut timings = timings.get();
         timings.handshake = started.elapsed();
         match outcome {
@@ -150,8 +152,12 @@ impl Dial for Dialler {
 }
 
 impl Dialler {
-    fn timed_out(&self, timings: Timings, url: &Url) -> Failure {
+    fn timed_out(&self, timings: Timings, url: &Url, resolved: bool) -> Failure {
         let limit = self.settings.timeout;
+        if !resolved {
+            let detail = format!("the name did not resolve within {limit:?}");
+            return (FailureKind::Dns, detail);
+        }
         if timings.tcp_connect.is_some() {
             let phase = if url.secure && timings.tls_handshake.is_none() {
                 "TLS"
@@ -171,10 +177,12 @@ impl Dialler {
         request: &UpgradeRequest,
         source: Option<IpAddr>,
         timings: &Cell<Timings>,
+        resolved: &Cell<bool>,
     ) -> Result<(Transport, Vec<u8>, Option<String>), Failure> {
         let mut lap = Lap::new(timings);
         let (addresses, asked) = self.resolver.resolve(url).await;
         lap.end(|t, took| t.resolve = asked.then_some(took));
+        resolved.set(true);
         let addresses = addresses.map_err(|e| (FailureKind::Dns, e))?;
         let tcp = self.connect(&addresses, source).await?;
         lap.end(|t, took| t.tcp_connect = Some(took));

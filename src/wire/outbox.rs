@@ -6,6 +6,8 @@ use super::frame::{CLOSE, Role, close_payload, encode_frame};
 
 /// Buffers above this are given back once they are empty, so that idle connections stay small.
 const KEEP: usize = 1024;
+/// So many written bytes are cut off the front at once.
+const COMPACT: usize = 64 * 1024;
 
 /// The outbox has no room for this frame; nothing was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -131,6 +133,11 @@ impl Outbox {
     pub(super) fn advance(&mut self, count: usize) {
         self.written += count;
         if self.written < self.bytes.len() {
+            // A box that never quite empties must not keep what has gone.
+            if self.written >= COMPACT {
+                self.bytes.drain(..self.written);
+                self.written = 0;
+            }
             return;
         }
         self.written = 0;
@@ -155,6 +162,18 @@ mod tests {
         outbox.close(Some(1001), "again");
         assert_eq!(outbox.len(), length);
         assert_eq!(outbox.unwritten(), b"\x88\x05\x03\xe8bye");
+    }
+
+    #[test]
+    fn what_was_written_is_not_kept() {
+        let mut outbox = Outbox::new(Role::Server, 1 << 20);
+        for _ in 0..1000 {
+            outbox.binary(&[0; 8190]).expect("room");
+            // A slow reader: one byte always stays behind.
+            outbox.advance(outbox.len() - 1);
+        }
+        let kept = outbox.bytes.capacity();
+        assert!(kept < 4 * COMPACT, "{kept}");
     }
 
     #[test]

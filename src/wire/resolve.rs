@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::OnceCell;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::url::Url;
@@ -33,7 +33,8 @@ pub(super) type Addresses = Result<Vec<SocketAddr>, String>;
 #[derive(Debug)]
 struct Entry {
     asked: Instant,
-    answer: OnceCell<Addresses>,
+    /// `None` until it came.
+    answer: watch::Receiver<Option<Addresses>>,
 }
 
 /// A cache; clients that ask while a question is under way share its answer.
@@ -63,26 +64,18 @@ impl Resolver {
             return (Ok(vec![SocketAddr::new(address, url.port)]), false);
         }
         let (entry, fresh) = self.entry(url);
-        let answer = entry
-            .answer
-            .get_or_init(|| async {
-                match tokio::net::lookup_host((url.host.as_str(), url.port)).await {
-                    Ok(found) => match found.collect::<Vec<_>>() {
-                        none if none.is_empty() => Err("no address".to_owned()),
-                        some => Ok(some),
-                    },
-                    Err(error) => Err(error.to_string()),
-                }
-            })
-            .await;
-        (answer.clone(), fresh)
+        let mut answer = entry.answer.clone();
+        let came = answer.wait_for(Option::is_some).await;
+        let found = came.map_or(None, |found| found.clone());
+        let given_up = || Err("the look-up was given up".to_owned());
+        (found.unwrap_or_else(given_up), fresh)
     }
 
     fn entry(&self, url: &Url) -> (Rc<Entry>, bool) {
         let mut entries = self.entries.borrow_mut();
         let key = (url.host.clone(), url.port);
         if let Some(entry) = entries.get(&key) {
-            let keep = match entry.answer.get() {
+            let keep = match *entry.answer.borrow() {
                 Some(Err(_)) => KEEP_FAILURE,
                 _ => KEEP,
             };
@@ -90,11 +83,28 @@ impl Resolver {
                 return (Rc::clone(entry), false);
             }
         }
+        let (tell, answer) = watch::channel(None);
+        let asked = key.clone();
+        // On its own: a dial that times out must not cancel the question for all others, who would
+        // each ask again.
+        tokio::spawn(async move {
+            tell.send_replace(Some(look_up(asked).await));
+        });
         let entry = Rc::new(Entry {
             asked: Instant::now(),
-            answer: OnceCell::new(),
+            answer,
         });
         entries.insert(key, Rc::clone(&entry));
         (entry, true)
+    }
+}
+
+async fn look_up((host, port): (String, u16)) -> Addresses {
+    match tokio::net::lookup_host((host.as_str(), port)).await {
+        Ok(found) => match found.collect::<Vec<_>>() {
+            none if none.is_empty() => Err("no address".to_owned()),
+            some => Ok(some),
+        },
+        Err(error) => Err(error.to_string()),
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, watch};
-use wsbench::engine::alarm::Alarm;
+use wsbench::clock::Alarm;
 use wsbench::engine::plan::Plan;
 use wsbench::engine::run::{Coordinator, Interrupt, Observer, Outcome};
 use wsbench::engine::shard::{self, Lines, REPORTS};

@@ -44,7 +44,7 @@ pub fn fences(source: &Source) -> Vec<String> {
         for (index, lexeme) in source.lexemes.iter().enumerate() {
             let path = source.is_at(index + 1, &[":", ":"]);
             let used = index > 0 && source.is_at(index - 1, &["use"]);
-            let inner = index > 0 && source.is_at(index - 1, &[":"]);
+            let inner = index > 1 && source.is_at(index - 2, &[":", ":"]);
             if crates.contains(&lexeme.text.as_str()) && (path || used) && !inner {
                 let name = &lexeme.text;
                 let places = places.join(", ");

@@ -93,7 +93,9 @@ impl<D: Dial + 'static> State<'_, D> {
         match &mut self.closing {
             Closing::Asked { answered, .. } => *answered = true,
             Closing::Answered { .. } => {}
-            Closing::Open | Closing::Dead { .. } => {
+            // The verdict stands; that it came after all shows as a sign of life.
+            Closing::Dead { .. } => outbox.close(close.map(|(code, _)| code), ""),
+            Closing::Open => {
                 // 1005 says "no code" where a number is needed (RFC 6455 7.1.5).
                 let (code, reason) = close.unwrap_or((1005, ""));
                 outbox.close(close.map(|(code, _)| code), "");
@@ -254,9 +256,11 @@ impl<D: Dial + 'static> State<'_, D> {
     }
 
     pub(super) fn leave_groups(&mut self) {
-        self.member_since = None;
+        let Some(since) = self.member_since.take() else {
+            return;
+        };
         for group in self.groups.drain(..) {
-            group.leave(self.client.identity.number);
+            group.leave(self.client.identity.number, since);
         }
     }
 }

@@ -137,7 +137,7 @@ impl<D: Dial + 'static> State<'_, D> {
             self.heart.beaten = due;
             // Never behind a full buffer: that would measure our own queue.
             let full = self.heart.machine.as_ref().is_some_and(Heartbeats::is_full);
-            if !full && outbox.is_empty() && self.queue_beat(shard, number, now, outbox) {
+            if !full && !self.stuck && self.queue_beat(shard, number, now, outbox) {
                 self.unsent.push(Unsent::Beat { number, due });
                 continue;
             }

@@ -63,12 +63,19 @@ pub(super) struct State<'c, D: Dial> {
     /// Rounds done, by loop.
     counters: Box<[u64]>,
     waiting: Waiting,
+    /// When the next step is due: the end of the one before, plus its pause.
+    step_due: Offset,
+    /// Which schedules this connection has reached; they outlive connections, but a new one has to
+    /// come to them again.
+    started: Box<[bool]>,
     questions: Questions,
     heart: Heart,
     pongs: Pongs,
     /// Queued, not yet taken by the kernel.
     unsent: Vec<Unsent>,
-    /// The groups whose broadcasts it should get, and since when.
+    /// The kernel did not take everything at the last write.
+    stuck: bool,
+    /// The groups whose broadcasts it should get, by position in the program, and since when.
     groups: Vec<Arc<Group>>,
     member_since: Option<Offset>,
     closing: Closing,
@@ -102,15 +109,18 @@ impl<'c, D: Dial + 'static> Live<'c, D> {
             connection: Some(connection),
             state: State {
                 counters: vec![0; program.counters].into_boxed_slice(),
+                started: vec![false; program.sends.len()].into_boxed_slice(),
                 program,
                 opened,
                 received_at: None,
                 cursor: 0,
                 waiting: Waiting::Go,
+                step_due: opened,
                 questions,
                 heart,
                 pongs,
                 unsent: Vec::new(),
+                stuck: false,
                 groups: Vec::new(),
                 member_since: None,
                 closing: Closing::Open,
@@ -160,6 +170,7 @@ impl<D: Dial + 'static> State<'_, D> {
                 return Poll::Ready(ended);
             }
             let flushed = connection.poll_flush(cx);
+            self.stuck = flushed.is_pending();
             if let Poll::Ready(Ok(())) = flushed {
                 self.flushed(shard, &mut connection.outbox);
             }
@@ -170,19 +181,26 @@ impl<D: Dial + 'static> State<'_, D> {
             });
             drop(scratch);
             match (received, flushed) {
-                (Poll::Ready(Ok(())), _) => now = self.last_seen(shard),
+                (Poll::Ready(Ok(())), _) => {
+                    // A part of a frame is a sign of life too.
+                    if self.received_at.is_none() {
+                        let now = self.last_seen(shard);
+                        self.heard(shard, now);
+                    }
+                    now = self.last_seen(shard);
+                }
                 (Poll::Ready(Err(ending)), _) | (Poll::Pending, Poll::Ready(Err(ending))) => {
                     return Poll::Ready(self.stream_ended(shard, ending));
                 }
                 (Poll::Pending, Poll::Ready(Ok(())))
                     if !connection.outbox.is_empty() || self.is_runnable() => {}
                 (Poll::Pending, _) => {
-                    self.arm(shard, &connection.outbox, cx);
+                    self.arm(shard, cx);
                     return Poll::Pending;
                 }
             }
         }
-        self.arm(shard, &connection.outbox, cx);
+        self.arm(shard, cx);
         yield_to_others(cx);
         Poll::Pending
     }

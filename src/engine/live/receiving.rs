@@ -97,14 +97,17 @@ impl<D: Dial + 'static> State<'_, D> {
                     self.delivered(shard, &arrival, now);
                 }
                 self.capture(shard, entry.question, message);
-                self.resume(&entry);
+                self.resume(&entry, now);
             }
             Dispatch::Expected(entry) => {
                 shard.count(super::origin(entry.measured), Counter::ExpectsMatched);
                 self.capture(shard, entry.question, message);
-                self.resume(&entry);
+                self.resume(&entry, now);
             }
-            Dispatch::Heartbeat { id } => self.beat_answered(shard, now, id),
+            Dispatch::Heartbeat { id } => {
+                self.beat_sent_already(shard, now, id);
+                self.beat_answered(shard, now, id);
+            }
             Dispatch::Delivery(arrival) => self.delivered(shard, &arrival, now),
             Dispatch::Unexpected => {
                 shard.count(shard.plan.origin(now), Counter::MessagesUnexpected);
@@ -129,11 +132,12 @@ impl<D: Dial + 'static> State<'_, D> {
         };
         let origin = shard.plan.origin(sent);
         let mut recorder = shard.recorder.borrow_mut();
-        recorder.record(origin, Metric::Delivery, now.since(sent));
+        let delivery = now.since(sent);
         if self.groups.is_empty() {
-            return;
+            return recorder.record(origin, Metric::Delivery, delivery);
         }
         if self.member_since.is_some_and(|since| since <= sent) {
+            recorder.record(origin, Metric::Delivery, delivery);
             recorder.count(origin, Counter::DeliveriesReceived);
             shard.plan.groups.receive();
         } else {
@@ -158,7 +162,7 @@ impl<D: Dial + 'static> State<'_, D> {
     }
 
     /// The step that waited for this goes on.
-    pub(super) fn resume(&mut self, entry: &Entry) {
+    pub(super) fn resume(&mut self, entry: &Entry, now: Offset) {
         let waited = match (self.waiting, entry.kind) {
             (Waiting::Expect, QuestionKind::Expect) => true,
             (Waiting::Reply(question, intended), QuestionKind::Reply) => {
@@ -167,7 +171,7 @@ impl<D: Dial + 'static> State<'_, D> {
             _ => false,
         };
         if waited {
-            self.waiting = Waiting::Go;
+            self.go_on(now);
         }
     }
 
@@ -190,6 +194,9 @@ impl<D: Dial + 'static> State<'_, D> {
     }
 
     fn answer_ping(&mut self, read: Offset, payload: &[u8], outbox: &mut Outbox) {
+        if outbox.is_closing() {
+            return;
+        }
         if outbox.len() > PONG_BACKLOG || outbox.pong(payload).is_err() {
             self.pongs.owed = Some((read, payload.into()));
             return;
@@ -224,9 +231,11 @@ impl<D: Dial + 'static> State<'_, D> {
         if let Waiting::Pong { number, .. } = self.waiting
             && self.beat_of(payload) == Some(number)
         {
-            self.waiting = Waiting::Go;
+            self.go_on(now);
             return self.advance(shard, now, outbox);
         }
-        self.beat_answered(shard, now, self.beat_of(payload));
+        let number = self.beat_of(payload);
+        self.beat_sent_already(shard, now, number);
+        self.beat_answered(shard, now, number);
     }
 }

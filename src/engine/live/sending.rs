@@ -54,7 +54,8 @@ impl<D: Dial + 'static> State<'_, D> {
         outbox: &mut Outbox,
     ) -> bool {
         let plan = &shard.plan;
-        let send = Arc::clone(&self.program.sends[step]);
+        let program = &plan.programs[self.client.identity.session];
+        let send = &program.sends[step];
         let question = plan.questions[self.client.identity.session].sends[step];
         if question.is_some() && self.questions.is_full() {
             return false;
@@ -85,7 +86,7 @@ impl<D: Dial + 'static> State<'_, D> {
         }
         let measured = plan.phases.is_measured(intended);
         if let Some(question) = question {
-            let sent = incoming(&send, &text);
+            let sent = incoming(send, &text);
             let mut readers = shard.readers.borrow_mut();
             let reader = &mut readers[identity.session];
             let key = reader.key(question, Some(sent), &context, &mut rng);
@@ -171,18 +172,27 @@ impl<D: Dial + 'static> State<'_, D> {
         }
     }
 
+    /// The same for a beat: its pong came before the rest of the buffer went.
+    pub(super) fn beat_sent_already(&mut self, shard: &Shard<D>, now: Offset, beat: Option<u64>) {
+        let is_it = |unsent: &Unsent| matches!(unsent, Unsent::Beat { number, .. } if beat.is_none_or(|beat| beat == *number));
+        if let Some(place) = self.unsent.iter().position(is_it)
+            && let Unsent::Beat { number, due } = self.unsent.remove(place)
+        {
+            self.beat_sent(shard, now, number, due);
+        }
+    }
+
     fn expect_deliveries(&self, shard: &Shard<D>, step: usize, intended: Offset, origin: Origin) {
         let Some(delivery) = &self.program.sends[step].delivery else {
             return;
         };
-        let Some(group) = self.groups.get(self.program.group_of[step]) else {
+        let place = self.program.group_of[step];
+        let Some(group) = place.and_then(|place| self.groups.get(place)) else {
             return;
         };
-        // As the receivers will read it from the message: in whole microseconds.
-        let epoch = &shard.plan.epoch;
-        let seen = epoch.from_unix_micros(epoch.unix_micros(intended));
+        let seen = shard.plan.epoch.in_micros(intended);
         let number = self.client.identity.number;
-        let count = group.receivers(seen.unwrap_or(intended), number, delivery.includes_sender);
+        let count = group.receivers(seen, number, delivery.includes_sender);
         shard.plan.groups.expect(count);
         let mut recorder = shard.recorder.borrow_mut();
         recorder.add(origin, Counter::DeliveriesExpected, count);
@@ -193,6 +203,9 @@ impl<D: Dial + 'static> State<'_, D> {
     pub(super) fn send_due(&mut self, shard: &Shard<D>, now: Offset, outbox: &mut Outbox) {
         let mut left = BURST;
         for step in 0..self.program.sends.len() {
+            if !self.started[step] {
+                continue;
+            }
             self.skip_late(shard, step, now);
             while left > 0 && outbox.len() < BURST_BYTES {
                 let ticks = self.client.ticks[step].as_ref();
@@ -227,6 +240,7 @@ impl<D: Dial + 'static> State<'_, D> {
         let Some(schedule) = &self.program.sends[step].schedule else {
             return;
         };
+        self.started[step] = true;
         if let Some(ticks) = &mut self.client.ticks[step] {
             return skip(shard, ticks, now);
         }
@@ -252,6 +266,8 @@ impl<D: Dial + 'static> State<'_, D> {
         let identity = &self.client.identity;
         let context = identity.context(&shard.plan, 0, 0);
         let mut rng = identity.rng.clone();
+        // As other clients' messages tell when they were due: in whole microseconds.
+        let since = shard.plan.epoch.in_micros(now);
         let mut name = Vec::new();
         for send in &self.program.sends {
             let group = send.delivery.as_ref().and_then(|d| d.group.as_ref());
@@ -259,10 +275,13 @@ impl<D: Dial + 'static> State<'_, D> {
             name.clear();
             template.render(&context, &mut rng, &mut name);
             let group = shard.plan.groups.named(&name);
-            group.join(identity.number, now);
+            // Two steps may broadcast to one group; a client is in it once.
+            if !self.groups.iter().any(|joined| Arc::ptr_eq(joined, &group)) {
+                group.join(identity.number, since);
+            }
             self.groups.push(group);
         }
-        self.member_since = (!self.groups.is_empty()).then_some(now);
+        self.member_since = (!self.groups.is_empty()).then_some(since);
     }
 }
 

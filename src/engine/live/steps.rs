@@ -42,7 +42,7 @@ impl<D: Dial + 'static> State<'_, D> {
             if stopped || self.waiting != Waiting::Go {
                 return;
             }
-            let program = std::sync::Arc::clone(&self.program);
+            let program = &shard.plan.programs[self.client.identity.session];
             let Some(op) = program.ops.get(self.cursor) else {
                 self.waiting = Waiting::Done;
                 return;
@@ -69,7 +69,7 @@ impl<D: Dial + 'static> State<'_, D> {
             Op::Expect(expect) => self.expect(shard, *expect, now),
             Op::Pause { min, max } => {
                 let pause = between(*min, *max, &mut self.client.identity.rng);
-                self.waiting = Waiting::Until(now + pause);
+                self.waiting = Waiting::Until(self.step_due + pause);
             }
             Op::Ping { timeout } => match self.send_ping(now, outbox) {
                 Some(number) => {
@@ -108,12 +108,14 @@ impl<D: Dial + 'static> State<'_, D> {
         if send.delivery.is_some() {
             self.join_groups(shard, now);
         }
-        if !self.send(shard, step, now, now, outbox) {
+        let intended = self.step_due;
+        if !self.send(shard, step, intended, now, outbox) {
             return false;
         }
+        self.step_due = now;
         let question = shard.plan.questions[self.client.identity.session].sends[step];
         if let (true, Some(question)) = (self.program.sends[step].blocking, question) {
-            self.waiting = Waiting::Reply(question, now);
+            self.waiting = Waiting::Reply(question, intended);
         }
         true
     }
@@ -147,6 +149,9 @@ impl<D: Dial + 'static> State<'_, D> {
         outbox: &mut Outbox,
     ) {
         shard.count(shard.plan.origin(now), Counter::SessionsCompleted);
+        for ticks in self.client.ticks.iter_mut().flatten() {
+            super::skip(shard, ticks, now);
+        }
         self.client.ticks.fill(None);
         let next = match shard.plan.scenario.load.model {
             LoadModel::Closed => Next::Restart,
@@ -155,9 +160,16 @@ impl<D: Dial + 'static> State<'_, D> {
         self.start_close(shard, now, outbox, (code, reason), next);
     }
 
+    /// What the program waited for came; its next step is due at `due`.
+    pub(super) fn go_on(&mut self, due: Offset) {
+        self.waiting = Waiting::Go;
+        self.step_due = due;
+    }
+
     /// Whether instructions could run right now.
     pub(super) fn is_runnable(&self) -> bool {
-        self.waiting == Waiting::Go && !self.leaving && self.closing == Closing::Open
+        let able = !self.leaving && self.closing == Closing::Open;
+        able && self.waiting == Waiting::Go && !self.questions.is_full()
     }
 
     /// The last step is done and no schedule has messages left. A closed load keeps its clients

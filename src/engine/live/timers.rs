@@ -38,7 +38,7 @@ impl<D: Dial + 'static> State<'_, D> {
         self.pong_timers(shard, now, outbox);
         self.waited(shard, now);
         self.advance(shard, now, outbox);
-        if !self.leaving && outbox.is_empty() {
+        if !self.leaving && !self.stuck {
             self.send_due(shard, now, outbox);
         }
         self.leave_when_done(shard, now, outbox);
@@ -51,7 +51,11 @@ impl<D: Dial + 'static> State<'_, D> {
         if stage == Stage::Cut {
             return Some(self.cut(shard, now));
         }
-        self.leaving |= stage >= Stage::Draining || self.client.control.leave.get();
+        if self.client.control.leave.get() {
+            self.leaving = true;
+            self.client.left_at = self.client.left_at.min(now);
+        }
+        self.leaving |= stage >= Stage::Draining;
         if stage == Stage::Closing && self.closing == Closing::Open {
             self.start_close(shard, now, outbox, (1000, ""), Next::Leave);
         }
@@ -66,7 +70,7 @@ impl<D: Dial + 'static> State<'_, D> {
         self.questions.expire(now, |entry| expired.push(entry));
         for entry in &expired {
             self.book_timeout(shard, entry);
-            self.resume(entry);
+            self.resume(entry, now);
         }
     }
 
@@ -84,10 +88,10 @@ impl<D: Dial + 'static> State<'_, D> {
 
     fn waited(&mut self, shard: &Shard<D>, now: Offset) {
         match self.waiting {
-            Waiting::Until(due) if due <= now => self.waiting = Waiting::Go,
+            Waiting::Until(due) if due <= now => self.go_on(due),
             Waiting::Pong { deadline, .. } if deadline <= now => {
                 shard.count(shard.plan.origin(now), Counter::ExpectsTimedOut);
-                self.waiting = Waiting::Go;
+                self.go_on(now);
             }
             _ => {}
         }
@@ -96,15 +100,15 @@ impl<D: Dial + 'static> State<'_, D> {
     /// Asks the pacer to wake this client for what is due next. Due times mostly move into the
     /// future, so the pacer is only told when one comes closer: a wake-up too many is cheaper than
     /// a change of the queue for every message.
-    pub(super) fn arm(&mut self, shard: &Shard<D>, outbox: &Outbox, cx: &Context<'_>) {
-        let due = self.next_due(shard, outbox);
+    pub(super) fn arm(&mut self, shard: &Shard<D>, cx: &Context<'_>) {
+        let due = self.next_due(shard);
         if due < self.armed || self.armed == Offset::MAX {
             self.armed = due;
             shard.pacer.arm(self.client.control.slot, due, cx.waker());
         }
     }
 
-    fn next_due(&self, shard: &Shard<D>, outbox: &Outbox) -> Offset {
+    fn next_due(&self, shard: &Shard<D>) -> Offset {
         let closing = match &self.closing {
             Closing::Asked { deadline, .. } | Closing::Answered { deadline, .. } => *deadline,
             Closing::Dead { until } => *until,
@@ -122,10 +126,11 @@ impl<D: Dial + 'static> State<'_, D> {
             .min(questions)
             .min(self.heart.next_due())
             .min(self.pongs.next_due());
-        // With a full outbox the next thing to happen is that it empties.
-        if !self.leaving && outbox.is_empty() {
-            let ticks = self.client.ticks.iter().flatten();
-            due = ticks.filter_map(Ticks::peek).fold(due, Offset::min);
+        // With a full socket or table the next thing to happen is that it gets room.
+        if !self.leaving && !self.stuck && !self.questions.is_full() {
+            let ticks = self.client.ticks.iter().zip(&self.started);
+            let running = ticks.filter_map(|(ticks, started)| ticks.as_ref().filter(|_| *started));
+            due = running.filter_map(Ticks::peek).fold(due, Offset::min);
         }
         due
     }
