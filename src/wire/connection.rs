@@ -33,8 +33,9 @@ impl From<io::Error> for Ending {
         use io::ErrorKind as E;
         match error.kind() {
             // rustls says this when a peer ends TCP without close_notify.
-            E::UnexpectedEof => Self::Eof,
-            E::ConnectionReset | E::ConnectionAborted | E::BrokenPipe => Self::Reset,
+            // A write says "broken pipe" where a FIN had come before the RST it provoked.
+            E::UnexpectedEof | E::BrokenPipe => Self::Eof,
+            E::ConnectionReset | E::ConnectionAborted => Self::Reset,
             _ => Self::Io(error.raw_os_error().unwrap_or(0)),
         }
     }
@@ -107,6 +108,8 @@ pub struct Connection<S> {
     undecoded: bool,
     /// The stream (TLS) may hold bytes of its own that the kernel has not taken.
     unflushed: bool,
+    /// Why a write failed: the kernel tells it once, and reads then only say EOF.
+    broken: Option<Ending>,
     received: u64,
     sent: u64,
 }
@@ -122,6 +125,7 @@ impl<S: Carrier> Connection<S> {
             outbox: Outbox::new(role, limits.max_outbound),
             undecoded: !leftover.is_empty(),
             unflushed: false,
+            broken: None,
             received: leftover.len() as u64,
             sent: 0,
         }
@@ -145,7 +149,7 @@ impl<S: Carrier> Connection<S> {
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
             let length = buffer.filled().len();
             if length == 0 {
-                return Poll::Ready(Err(Ending::Eof));
+                return Poll::Ready(Err(self.broken.unwrap_or(Ending::Eof)));
             }
             self.received += length as u64;
             &mut scratch.bytes[..length]
@@ -173,8 +177,18 @@ impl<S: Carrier> Connection<S> {
         }
     }
 
-    /// Writes the outbox; `Ready(Ok)` = the kernel has taken everything.
+    /// Writes the outbox; `Ready(Ok)` = the kernel has taken everything. After an error there may
+    /// still be something to read.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+        if let Some(ending) = self.broken {
+            return Poll::Ready(Err(ending));
+        }
+        let flushed = ready!(self.poll_write_out(cx));
+        self.broken = flushed.err();
+        Poll::Ready(flushed)
+    }
+
+    fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
         if self.outbox.is_empty() && !self.unflushed {
             return Poll::Ready(Ok(()));
         }
@@ -221,5 +235,52 @@ impl<S: Carrier> Connection<S> {
             std::mem::take(&mut self.received),
             std::mem::take(&mut self.sent),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Writes until that fails, then reads to the end.
+    async fn end_of(mut connection: Connection<TcpStream>) -> (usize, Ending) {
+        let mut scratch = Scratch::new();
+        let mut messages = 0;
+        while poll_fn(|cx| connection.poll_flush(cx)).await.is_ok() {
+            connection.outbox.text(b"more").expect("there is room");
+            tokio::task::yield_now().await;
+        }
+        loop {
+            let received =
+                poll_fn(|cx| connection.poll_receive(cx, &mut scratch, &mut |_, _| messages += 1));
+            if let Err(ending) = received.await {
+                return (messages, ending);
+            }
+        }
+    }
+
+    /// The kernel reports a reset once: when a write has had it, reads say EOF.
+    #[tokio::test]
+    async fn a_reset_that_a_write_ran_into_is_no_eof() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        for (reset, expected) in [(true, Ending::Reset), (false, Ending::Eof)] {
+            let near = TcpStream::connect(address).await.expect("listens");
+            let (mut far, _) = listener.accept().await.expect("connected");
+            far.write_all(b"\x81\x02hi\x81\x02ho").await.expect("open");
+            if reset {
+                far.abort_on_drop();
+            }
+            drop(far);
+            let connection = Connection::new(near, Role::Client, Limits::default(), b"");
+            let (messages, ending) = end_of(connection).await;
+            assert_eq!(ending, expected);
+            assert!(reset || messages == 2, "what came before the FIN is read");
+        }
     }
 }
