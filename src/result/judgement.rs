@@ -115,7 +115,7 @@ impl fmt::Display for InvalidReason {
             Self::ScheduleLag { p99_ms, limit_ms } => write!(
                 f,
                 "the generator sent late: schedule_lag p99 {p99_ms:.3} ms is over its limit of \
-                 {limit_ms:.3} ms; lower the rate, free a core, or set `[validity] schedule_lag_p99`"
+                 {limit_ms:.3} ms; lower the rate, free a core, or accept it with --set validity.schedule_lag_p99=.."
             ),
             Self::Busy {
                 share,

@@ -158,7 +158,7 @@ const COUNTED: &[(&str, Source)] = &[
         Ratio(&[C::HeartbeatsMissed], &[C::HeartbeatsSent], NO_VERDICT),
     ),
     (
-        "heartbeats.miss_ratio",
+        "heartbeats.late_or_missed_ratio",
         Ratio(
             &[C::HeartbeatsLate, C::HeartbeatsMissed],
             &[C::HeartbeatsSent],
@@ -339,7 +339,7 @@ mod tests {
         let summary = summary(&sheet);
         for (name, expected) in [
             ("heartbeats.missed_ratio", 0.02),
-            ("heartbeats.miss_ratio", 0.05),
+            ("heartbeats.late_or_missed_ratio", 0.05),
             ("messages.unanswered_ratio", 0.25),
             ("messages.rate", 5.0),
             ("handshakes.failed_ratio", 0.1),

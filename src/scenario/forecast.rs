@@ -39,7 +39,7 @@ const TLS: u64 = 14 << 10;
 /// Histograms and code.
 const BASE: u64 = 24 << 20;
 /// Standard streams, result files, timers, the runtimes.
-const OWN_DESCRIPTORS: u64 = 64;
+const OWN_DESCRIPTORS: u64 = 128;
 /// Clients beyond this are not dealt into groups one by one.
 const MAX_GROUPED: u32 = 200_000;
 

@@ -53,7 +53,7 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
         }
     }
     let shards = preflight::shards(&scenario);
-    preflight::check(&scenario, shards)?;
+    preflight::check(&scenario)?;
     #[expect(
         clippy::disallowed_methods,
         reason = "names the results folder, which is there before the run's epoch"

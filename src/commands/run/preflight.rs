@@ -4,10 +4,7 @@
 use anyhow::bail;
 
 use crate::commands::descriptors::raise_limit;
-use crate::scenario::Scenario;
-
-/// Descriptors beside the clients': standard streams, results, runtimes, pipes, certificates.
-const OWN_DESCRIPTORS: u64 = 64;
+use crate::scenario::{Forecast, Scenario};
 
 /// Generator threads: what the scenario says, else the machine's cores, half of them when the
 /// server under test runs on the same machine; never more than there are clients.
@@ -29,10 +26,10 @@ fn is_loopback(scenario: &Scenario) -> bool {
 }
 
 /// Raises the soft descriptor limit to the hard one and refuses what does not fit.
-pub fn check(scenario: &Scenario, shards: u16) -> anyhow::Result<()> {
+pub fn check(scenario: &Scenario) -> anyhow::Result<()> {
     let clients = u64::from(scenario.load.max_clients());
-    let own = OWN_DESCRIPTORS + 8 * u64::from(shards);
-    let needed = clients + own;
+    let needed = Forecast::of(scenario).descriptors;
+    let own = needed - clients;
     let limit = raise_limit();
     if needed > limit {
         bail!(
