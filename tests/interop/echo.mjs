@@ -1,0 +1,8 @@
+// The `ws` package's echo. Says where it listens.
+import { WebSocketServer } from 'ws';
+const server = new WebSocketServer({ host: '127.0.0.1', port: 0, backlog: 4096 });
+server.on('listening', () => console.log(`ws://127.0.0.1:${server.address().port}/`));
+server.on('connection', (socket) => {
+  socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
+  socket.on('error', () => {});
+});
