@@ -24,6 +24,8 @@ pub enum Ending {
     Reset,
     /// The peer broke RFC 6455; the matching close frame is in the outbox.
     Violation(Violation),
+    /// TLS broke down; the alert the peer sent, if it sent one.
+    Tls(Option<u8>),
     /// Another error of the operating system (errno, 0 = unknown).
     Io(i32),
 }
@@ -36,7 +38,11 @@ impl From<io::Error> for Ending {
             // A write says "broken pipe" where a FIN had come before the RST it provoked.
             E::UnexpectedEof | E::BrokenPipe => Self::Eof,
             E::ConnectionReset | E::ConnectionAborted => Self::Reset,
-            _ => Self::Io(error.raw_os_error().unwrap_or(0)),
+            _ => match error.get_ref().and_then(|e| e.downcast_ref()) {
+                Some(rustls::Error::AlertReceived(alert)) => Self::Tls(Some(u8::from(*alert))),
+                Some(_) => Self::Tls(None),
+                None => Self::Io(error.raw_os_error().unwrap_or(0)),
+            },
         }
     }
 }
@@ -47,6 +53,7 @@ impl From<Ending> for FailureKind {
             Ending::Eof => Self::EofWithoutClose,
             Ending::Reset => Self::Reset,
             Ending::Violation(violation) => Self::Protocol(violation),
+            Ending::Tls(alert) => Self::Tls(alert),
             Ending::Io(errno) => Self::Io(errno),
         }
     }

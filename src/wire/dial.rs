@@ -296,19 +296,14 @@ async fn upgrade(
     let mut answer = Vec::with_capacity(512);
     loop {
         let read = stream.read_buf(&mut answer).await;
-        let count = match (read, &write_error) {
-            (Ok(count), _) => count,
-            (Err(error), _) => {
-                return Err(ended(
-                    &answer,
-                    error.kind() != io::ErrorKind::UnexpectedEof,
-                    &error,
-                ));
+        match read {
+            // What kept the request from being sent says more than the end that followed.
+            Ok(0) => {
+                let end = io::Error::from(io::ErrorKind::UnexpectedEof);
+                return Err(ended(&answer, write_error.unwrap_or(end)));
             }
-        };
-        if count == 0 {
-            let error = io::Error::from(io::ErrorKind::UnexpectedEof);
-            return Err(ended(&answer, write_error.is_some(), &error));
+            Ok(_) => {}
+            Err(error) => return Err(ended(&answer, error)),
         }
         match judge(&mut answer, &accept, &request.subprotocols) {
             Judgement::Incomplete => {}
@@ -326,16 +321,23 @@ async fn upgrade(
 }
 
 /// The stream ended before a whole answer.
-fn ended(answer: &[u8], reset: bool, error: &io::Error) -> Failure {
-    if reset {
-        return (FailureKind::Reset, format!("during the upgrade: {error}"));
+fn ended(answer: &[u8], error: io::Error) -> Failure {
+    use io::ErrorKind as E;
+    match error.kind() {
+        E::UnexpectedEof if answer.is_empty() => {
+            let detail = "closed without an answer to the upgrade".to_owned();
+            (FailureKind::BadUpgrade(BadUpgrade::Truncated), detail)
+        }
+        E::UnexpectedEof => {
+            let detail = format!("closed after {} bytes of an answer", answer.len());
+            (FailureKind::BadUpgrade(BadUpgrade::Truncated), detail)
+        }
+        E::ConnectionReset | E::ConnectionAborted | E::BrokenPipe => {
+            (FailureKind::Reset, format!("during the upgrade: {error}"))
+        }
+        // With TLS 1.3 a server's verdict on our certificate comes only now.
+        _ => tls_failure(error),
     }
-    let detail = if answer.is_empty() {
-        "closed without an answer to the upgrade".to_owned()
-    } else {
-        format!("closed after {} bytes of an answer", answer.len())
-    };
-    (FailureKind::BadUpgrade(BadUpgrade::Truncated), detail)
 }
 
 /// Waits a moment for the start of a refusal's body, which often says why.
@@ -398,5 +400,31 @@ fn tls_failure(error: io::Error) -> Failure {
             FailureKind::Io(error.raw_os_error().unwrap_or(0)),
             error.to_string(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_within_the_upgrade_keeps_its_cause() {
+        use io::ErrorKind as E;
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
+        let truncated = FailureKind::BadUpgrade(BadUpgrade::Truncated);
+        let table = [
+            (io::Error::from(E::UnexpectedEof), truncated),
+            (io::Error::from(E::ConnectionReset), FailureKind::Reset),
+            (io::Error::from(E::BrokenPipe), FailureKind::Reset),
+            (
+                io::Error::new(E::InvalidData, alert),
+                FailureKind::Tls(Some(116)),
+            ),
+            (io::Error::from_raw_os_error(5), FailureKind::Io(5)),
+        ];
+        for (error, kind) in table {
+            let shown = error.to_string();
+            assert_eq!(ended(b"", error).0, kind, "{shown}");
+        }
     }
 }
