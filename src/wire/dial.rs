@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 
 use super::carrier::{Carrier, Transport};
 use super::resolve::{Override, Resolver};
-use super::response::{Judgement, Refusal, judge};
+use super::response::{Judgement, Refusal, judge, may_be_whole};
 use super::tls::ClientTls;
 use super::upgrade::UpgradeRequest;
 use super::url::Url;
@@ -294,6 +294,7 @@ async fn upgrade(
     // A peer that refuses without reading may reset: what it said first is still worth reading.
     let write_error = sent.await.err();
     let mut answer = Vec::with_capacity(512);
+    let mut seen = 0;
     loop {
         let read = stream.read_buf(&mut answer).await;
         match read {
@@ -305,8 +306,14 @@ async fn upgrade(
             Ok(_) => {}
             Err(error) => return Err(ended(&answer, error)),
         }
+        let worth_judging = may_be_whole(&answer, seen);
+        seen = answer.len();
+        if !worth_judging {
+            continue;
+        }
         match judge(&mut answer, &accept, &request.subprotocols) {
-            Judgement::Incomplete => {}
+            // Interim answers may have been taken off.
+            Judgement::Incomplete => seen = answer.len(),
             Judgement::Accepted { used, subprotocol } => {
                 answer.drain(..used);
                 answer.shrink_to_fit();

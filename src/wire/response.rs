@@ -29,6 +29,16 @@ pub(super) enum Judgement {
     Refused(Refusal),
 }
 
+/// Whether an answer that was incomplete at `seen` bytes is worth judging again: so that a head that
+/// comes in a thousand pieces is not parsed a thousand times.
+pub(super) fn may_be_whole(bytes: &[u8], seen: usize) -> bool {
+    // The first bytes may show that it is not HTTP; a line end may have come in part.
+    let fresh = &bytes[seen.saturating_sub(3)..];
+    let blank_line =
+        fresh.windows(2).any(|w| w == b"\n\n") || fresh.windows(3).any(|w| w == b"\n\r\n");
+    seen < 8 || blank_line || bytes.len() >= MAX_HEAD
+}
+
 /// Judges what has been read; skips interim answers (RFC 9110 15.2) by removing them.
 pub(super) fn judge(bytes: &mut Vec<u8>, accept: &str, offered: &[String]) -> Judgement {
     loop {
@@ -237,6 +247,25 @@ mod tests {
         assert_eq!(kind(&frames), Ok(GOOD.len()));
         for cut in 0..GOOD.len() {
             assert_eq!(kind(&GOOD[..cut]), Err(None), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_head_in_pieces_is_judged_when_it_may_be_whole() {
+        for step in 1..20 {
+            let (mut bytes, mut seen) = (Vec::new(), 0);
+            let mut judged = 0;
+            let pieces = GOOD.as_bytes().chunks(step);
+            let used = pieces.into_iter().find_map(|piece| {
+                bytes.extend_from_slice(piece);
+                let worth = may_be_whole(&bytes, seen);
+                seen = bytes.len();
+                judged += u32::from(worth);
+                let verdict = worth.then(|| judge(&mut bytes, "KEY=", &[]))?;
+                matches!(verdict, Judgement::Accepted { .. }).then_some(seen)
+            });
+            assert!(used >= Some(GOOD.len()), "{step} bytes at a time");
+            assert!(judged < 10, "{step} bytes at a time: judged {judged} times");
         }
     }
 

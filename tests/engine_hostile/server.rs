@@ -218,7 +218,11 @@ fn after_open(mut stream: TcpStream, what: &str) -> Served {
     };
     stream.write_all(once)?;
     match what {
-        "fin" | "fin_within_a_frame" => Ok(()),
+        "fin" | "fin_within_a_frame" => {
+            // Dropped with bytes unread it would be a reset.
+            stream.shutdown(std::net::Shutdown::Write)?;
+            wait_for_the_end(&mut stream)
+        }
         "rst" | "rst_within_a_frame" => {
             // The reset would overtake what was written before it.
             thread::sleep(Duration::from_millis(20));

@@ -16,9 +16,12 @@ use super::server;
 pub const HEALTHY: u64 = 5;
 /// What each client sends once it is connected.
 pub const MESSAGES: u64 = 10;
-/// Load + drain + close timeout + 1 s of slack: 1.7 + 0.7 + 0.3 + 1 s; the rest is for a machine that
-/// is busy with other tests. A run that hangs is ended here.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Load + drain + close timeout in seconds, as the scenario says.
+const PLANNED: f64 = 3.0 + 1.0 + 0.3;
+/// For a machine that is busy with other tests.
+const SLACK: f64 = 5.0;
+/// A run that hangs is ended here.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn hostile() -> SocketAddr {
     static SERVER: OnceLock<SocketAddr> = OnceLock::new();
@@ -51,12 +54,12 @@ pub fn run(path: &str, clients: u64) -> Trial {
 name = "hostile"
 [target]
 urls = [{}]
-connect_timeout = "700ms"
+connect_timeout = "2s"
 close_timeout = "300ms"
 [load]
 warm_up = "700ms"
-drain = "700ms"
-stages = [ {{ duration = "100ms", clients = {all} }}, {{ duration = "1600ms", clients = {all} }} ]
+drain = "1s"
+stages = [ {{ duration = "100ms", clients = {all} }}, {{ duration = "2900ms", clients = {all} }} ]
 [validity]
 schedule_lag_p99 = "60s"
 busy = "100%"
@@ -68,7 +71,7 @@ name = "only"
 every = "50ms"
 count = 10
 send = "{{{{client}}}}-{{{{seq}}}}"
-reply = {{ echo = true, timeout = "700ms" }}
+reply = {{ echo = true, timeout = "1s" }}
 "#,
         urls.join(", "),
         all = clients + HEALTHY,
@@ -159,14 +162,11 @@ impl Trial {
             "{name}"
         );
         let ended = result["phases"]["drain_end_s"].as_f64().expect("a number");
-        assert!(
-            ended < 1.7 + 0.7 + 0.3 + 1.0,
-            "{name}: ended after {ended} s"
-        );
+        assert!(ended < PLANNED + SLACK, "{name}: ended after {ended} s");
     }
 }
 
-/// Runs `test` for each case, six at a time: they mostly wait. All are tried, whatever fails.
+/// Runs `test` for each case, three at a time: they mostly wait. All are tried, whatever fails.
 #[track_caller]
 pub fn each<C: Copy + Send + Sync>(cases: &[C], test: impl Fn(C) + Sync) {
     let next = AtomicUsize::new(0);
@@ -180,7 +180,7 @@ pub fn each<C: Copy + Send + Sync>(cases: &[C], test: impl Fn(C) + Sync) {
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..6 {
+        for _ in 0..3 {
             scope.spawn(work);
         }
     });
