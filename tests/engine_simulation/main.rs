@@ -7,6 +7,7 @@ mod interrupts;
 mod loads;
 mod peer;
 mod replies;
+mod schedules;
 mod steps;
 mod storms;
 mod world;
