@@ -39,7 +39,11 @@ jitter = "none"
                 seen.set(seen.get() + 1);
             }
             peer.text("joined").await;
-            let length = if number == 0 { 5000 * MS } else { 3_600_000 * MS };
+            let length = if number == 0 {
+                5000 * MS
+            } else {
+                3_600_000 * MS
+            };
             let _ = timeout(length, async { while peer.next().await.is_some() {} }).await;
         })
     });
