@@ -11,7 +11,6 @@ use super::matching::Matchers;
 use super::program::Program;
 use super::schedule::{Deal, LoadCurve, Phases};
 use crate::clock::Epoch;
-use crate::failure::FailureKind;
 use crate::metrics::Origin;
 use crate::scenario::{LoadModel, Scenario};
 use crate::wire::{
@@ -136,11 +135,6 @@ impl Plan {
             max_outbound: MAX_OUTBOUND,
         }
     }
-}
-
-/// Whether a failure is our own machine's and not the target's.
-pub const fn is_local(kind: FailureKind) -> bool {
-    matches!(kind, FailureKind::PortExhausted | FailureKind::FdExhausted)
 }
 
 /// A URL whose scheme is a template may turn out to be `wss`: then TLS is set up too.
