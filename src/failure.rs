@@ -113,6 +113,8 @@ pub enum CloseCause {
     ByUsUnanswered,
     /// The peer closed with a normal code: 1000 or 1001.
     ByPeer(u16),
+    /// A fault of our own ended it: planned, and yet a loss to the client.
+    ByFault,
     /// It was lost.
     Lost(FailureKind),
 }
@@ -240,6 +242,7 @@ impl fmt::Display for CloseCause {
             Self::ByUs => f.write_str("by_us"),
             Self::ByUsUnanswered => f.write_str("by_us_unanswered"),
             Self::ByPeer(code) => write!(f, "by_peer{{{code}}}"),
+            Self::ByFault => f.write_str("by_fault"),
             Self::Lost(kind) => write!(f, "lost:{kind}"),
         }
     }

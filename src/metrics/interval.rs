@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Offset;
 
-use super::{Metric, Sheet};
+use super::{Events, Metric, Sheet};
 
 /// A part of a run; only `measure` enters totals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -86,6 +86,8 @@ pub struct Interval {
     pub other: Sheet,
     /// Levels at the end.
     pub gauges: Gauges,
+    /// What happened to connections, one by one.
+    pub events: Events,
 }
 
 impl Interval {
@@ -96,6 +98,7 @@ impl Interval {
             measured: Sheet::default(),
             other: Sheet::default(),
             gauges: Gauges::default(),
+            events: Events::default(),
         }
     }
 
@@ -108,6 +111,7 @@ impl Interval {
         self.measured.merge(&other.measured);
         self.other.merge(&other.other);
         self.gauges.merge(&other.gauges);
+        self.events.merge(&other.events);
     }
 
     /// A counter over all events of the window.

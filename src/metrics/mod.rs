@@ -5,6 +5,7 @@
 
 pub mod catalogue;
 pub mod conservation;
+pub mod event;
 pub mod histogram;
 pub mod interval;
 pub mod recorder;
@@ -12,6 +13,7 @@ pub mod sheet;
 
 pub use catalogue::{Counter, Metric, Orientation};
 pub use conservation::{AtEnd, Broken};
+pub use event::{ConnectionEvent, ConnectionStep, Events};
 pub use histogram::{Histogram, HistogramError, Quantile};
 pub use interval::{Gauges, Interval, Phase, Total, Window};
 pub use recorder::{Blank, Origin, Recorder};

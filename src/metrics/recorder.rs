@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::failure::{CloseCause, FailureKind};
 
 use super::sheet::cut_example;
-use super::{Counter, Gauges, Interval, Metric, Sheet, Window};
+use super::{ConnectionEvent, Counter, Events, Gauges, Interval, Metric, Sheet, Window};
 
 /// At most so many kinds keep an example text, so that a server that makes up close codes cannot
 /// fill the memory.
@@ -54,6 +54,7 @@ pub struct Recorder {
     sheets: [Sheet; 2],
     shown: [Shown; 2],
     spare: Vec<Blank>,
+    events: Events,
 }
 
 impl Recorder {
@@ -110,6 +111,11 @@ impl Recorder {
         }
     }
 
+    /// Keeps what happened to one connection.
+    pub fn event(&mut self, event: ConnectionEvent) {
+        self.events.push(event);
+    }
+
     /// Hands out what was recorded since the last cut, and starts afresh.
     pub fn cut(&mut self, window: Window, gauges: Gauges) -> Interval {
         let blank = self.spare.pop();
@@ -120,6 +126,7 @@ impl Recorder {
             measured,
             other,
             gauges,
+            events: std::mem::take(&mut self.events),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod ad_hoc;
 pub mod address;
+pub mod fault;
 mod file;
 pub mod forecast;
 pub mod heartbeat;
@@ -14,6 +15,7 @@ mod nearest;
 pub mod problem;
 pub mod reconnect;
 pub mod redact;
+pub mod relay;
 pub mod server;
 pub mod session;
 pub mod target;
@@ -26,6 +28,7 @@ use std::time::Duration;
 
 pub use ad_hoc::AdHoc;
 pub use address::{Address, AddressError};
+pub use fault::{ClientFault, Fault, FaultKind, ServerEnding, ServerFault, ServerFaultPlan};
 pub use file::{Overrides, schema};
 pub use forecast::Forecast;
 pub use heartbeat::{AnswerPings, Heartbeat, HeartbeatStyle};
@@ -35,6 +38,7 @@ pub(crate) use nearest::nearest;
 pub use problem::{Problem, Problems};
 pub use reconnect::{Jitter, Reconnect, ReconnectPolicy};
 pub use redact::{REDACTED, redact, redact_url};
+pub use relay::{Direction, FrameKind, RelayPlan, Toxic, ToxicKind};
 pub use server::{Behaviour, ServerPlan, Stall};
 pub use session::{Delivery, Payload, Schedule, ScheduleKind, SendStep, Session, Step};
 pub use target::{ResolveOverride, Target, TlsPlan};
@@ -67,6 +71,10 @@ pub struct Scenario {
     pub sessions: Vec<Session>,
     /// Rows from CSV files, used by templates as `row.COLUMN`.
     pub data: Option<Arc<DataSet>>,
+    /// What goes wrong, in the order of the file.
+    pub faults: Vec<Fault>,
+    /// The path between clients and target, if it is to misbehave.
+    pub relay: Option<RelayPlan>,
     /// Absolute limits judged on the measured phase.
     pub thresholds: Vec<Threshold>,
     /// When the generator itself was too late to be believed.

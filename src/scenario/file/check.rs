@@ -78,12 +78,6 @@ fn unknown(spec: &TableSpec, key: &str, path: &str) -> (String, String) {
         format!("in `{path}`")
     };
     let message = format!("unknown key `{key}` {place}");
-    if key == "fault" && path.is_empty() {
-        return (
-            message,
-            "[[fault]] is not supported yet; remove it".to_owned(),
-        );
-    }
     let known = spec.keys.iter().map(|known| known.key);
     if let Some(near) = super::super::nearest(key, known.clone()) {
         return (message, format!("did you mean `{near}`?"));

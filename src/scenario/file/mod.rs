@@ -7,6 +7,7 @@ mod builder;
 mod check;
 mod data;
 mod environment;
+mod fault;
 mod findings;
 mod heartbeat;
 mod load;
@@ -270,6 +271,9 @@ impl Builder<'_> {
         let measure = load.duration().saturating_sub(load.warm_up);
         let thresholds = self.thresholds(root.entries("thresholds"), statistics, measure);
         let validity = root.child("validity", &tables::VALIDITY);
+        let relay = root.child("relay", &tables::RELAY);
+        let faults = self.faults(root, measure, (server.is_some(), relay.is_there()));
+        let relay = relay.is_there().then(|| self.relay(&relay));
         let run = load.duration();
         let beats = !matches!(heartbeat.style, super::HeartbeatStyle::None);
         if beats && root.get("heartbeat").is_some() && heartbeat.interval > run {
@@ -294,6 +298,8 @@ impl Builder<'_> {
             reconnect,
             sessions,
             data: self.data.clone(),
+            faults,
+            relay,
             thresholds,
             validity: Validity {
                 schedule_lag_p99: validity.optional_time("schedule_lag_p99"),

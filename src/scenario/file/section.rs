@@ -64,6 +64,18 @@ impl<'a> Section<'a> {
         entry.map_or(self.owner, |entry| &entry.place)
     }
 
+    /// The keys that stand in the table.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let table = self.node.and_then(Node::as_table);
+        let entries = table.map_or(&[][..], |table| &table.entries);
+        entries.iter().map(|entry| entry.key.as_str())
+    }
+
+    /// The description of a key.
+    pub(super) fn doc(&self, key: &str) -> &'static str {
+        self.spec.key(key).map_or("", |spec| spec.doc)
+    }
+
     /// Where the table stands.
     pub(super) const fn owner(&self) -> &'a Place {
         self.owner

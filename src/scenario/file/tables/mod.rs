@@ -1,5 +1,6 @@
 //! Every table of a scenario file with its keys, their kinds, defaults and one-line descriptions.
 
+mod fault;
 pub(super) mod heartbeat;
 mod load;
 mod session;
@@ -7,6 +8,7 @@ mod target;
 
 use super::spec::{KeySpec, Kind, TableSpec};
 
+pub(in crate::scenario) use fault::{CLIENT_FAULTS, FAULT, RELAY, SERVER_FAULTS, TOXIC, TOXICS};
 pub(in crate::scenario) use heartbeat::{HEARTBEAT, MATCHER, RECONNECT};
 pub(in crate::scenario) use load::{LOAD, STAGE, THRESHOLD, VALIDITY};
 pub(in crate::scenario) use session::{
@@ -22,9 +24,10 @@ const TIME: Kind = Kind::Duration { zero: false };
 const TIME_OR_ZERO: Kind = Kind::Duration { zero: true };
 
 /// Every table there is, to say where a misplaced key belongs.
-pub(in crate::scenario) static ALL: [&TableSpec; 19] = [
+pub(in crate::scenario) static ALL: [&TableSpec; 22] = [
     &ROOT, &TARGET, &TLS, &SERVER, &LOAD, &STAGE, &HEARTBEAT, &MATCHER, &RECONNECT, &SESSION,
-    &STEP, &REPLY, &DELIVERY, &REPEAT, &BINARY, &PING, &CLOSE, &THRESHOLD, &VALIDITY,
+    &STEP, &REPLY, &DELIVERY, &REPEAT, &BINARY, &PING, &CLOSE, &THRESHOLD, &VALIDITY, &FAULT,
+    &RELAY, &TOXIC,
 ];
 
 /// The whole file.
@@ -71,6 +74,16 @@ pub(in crate::scenario) static ROOT: TableSpec = TableSpec {
             "data",
             Kind::Tables(&DATA),
             "A CSV file whose rows are dealt to clients: {{row.COLUMN}}.",
+        ),
+        key(
+            "fault",
+            Kind::Tables(&FAULT),
+            "What goes wrong, on a timeline that starts with the measured phase.",
+        ),
+        key(
+            "relay",
+            Kind::Table(&RELAY),
+            "A path between clients and target that misbehaves.",
         ),
         key(
             "thresholds",
