@@ -14,6 +14,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use super::events::{connection_ended, dial_ended};
 use super::identity::Identity;
 use super::live::{Ended, Live, Next, skip};
 use super::reconnect::Backoff;
@@ -22,7 +23,7 @@ use super::shard::{Control, Shard};
 use super::stage::Stage;
 use crate::clock::Offset;
 use crate::failure::FailureKind;
-use crate::metrics::{Counter, Metric, Origin};
+use crate::metrics::{ConnectionStep, Counter, Metric, Origin};
 use crate::scenario::{ReconnectPolicy, redact};
 use crate::wire::{Connection, Dial, DialError, Dialled, Role, Timings};
 
@@ -38,10 +39,12 @@ pub struct Client<D: Dial> {
     /// When it was told to leave; [`Offset::MAX`] = not yet.
     pub(super) left_at: Offset,
     backoff: Backoff,
-    /// When it was to start.
+    /// When its next dial is due.
     due: Offset,
     /// When its connection was lost, until it has a new one.
     lost_at: Option<Offset>,
+    /// Its connection replaced a lost one and no message has come on it yet.
+    pub(super) returned: bool,
     /// Its URL could not be rendered: it fails like a dial would.
     broken: Option<String>,
 }
@@ -64,6 +67,7 @@ impl<D: Dial + 'static> Client<D> {
             backoff: Backoff::default(),
             due,
             lost_at: None,
+            returned: false,
             broken,
         }
     }
@@ -76,6 +80,7 @@ impl<D: Dial + 'static> Client<D> {
         for ticks in self.ticks.iter_mut().flatten() {
             skip(&self.shard, ticks, over);
         }
+        self.happened(self.shard.now(), ConnectionStep::Left);
         self.shard.forget(self.identity.number, &self.control);
     }
 
@@ -95,6 +100,7 @@ impl<D: Dial + 'static> Client<D> {
                         Next::Restart => {
                             let plan = &self.shard.plan.scenario.reconnect;
                             self.backoff.lost(plan, Some(ended.at.since(opened)));
+                            self.due = self.shard.now();
                             continue;
                         }
                         Next::Reconnect => {}
@@ -112,16 +118,21 @@ impl<D: Dial + 'static> Client<D> {
     /// One attempt; `None` when the run ended first.
     async fn dial(&mut self) -> Option<Result<Dialled<D::Stream>, ()>> {
         let shard = Rc::clone(&self.shard);
-        let origin = shard.plan.origin(shard.now());
+        let begun = shard.now();
+        let origin = shard.plan.origin(begun);
         shard.count(origin, Counter::ConnectionsAttempted);
+        self.happened(begun, ConnectionStep::Attempt { due: self.due });
         let again = self.lost_at.is_some();
         if again {
             shard.count(origin, Counter::ReconnectsAttempted);
         }
         if let Some(error) = &self.broken {
             let text = format!("the rendered URL is wrong: {error}");
+            let kind = FailureKind::Dns;
+            let dial = Default::default();
+            self.happened(begun, ConnectionStep::Failed { kind, dial });
             let mut recorder = shard.recorder.borrow_mut();
-            recorder.fail(origin, FailureKind::Dns, || text);
+            recorder.fail(origin, kind, || text);
             return Some(Err(()));
         }
         let identity = &self.identity;
@@ -142,8 +153,10 @@ impl<D: Dial + 'static> Client<D> {
         drop(attempt);
         let Some(result) = ended else {
             shard.count(origin, Counter::ConnectionsAbandoned);
+            self.happened(shard.now(), ConnectionStep::Abandoned);
             return None;
         };
+        self.happened(shard.now(), dial_ended(&result));
         Some(self.book_dial(origin, result, again))
     }
 
@@ -164,6 +177,7 @@ impl<D: Dial + 'static> Client<D> {
             tls_handshake,
             upgrade,
             handshake,
+            ..
         } = timings;
         let phases = [
             (Metric::Resolve, resolve),
@@ -184,6 +198,7 @@ impl<D: Dial + 'static> Client<D> {
                     recorder.count(origin, Counter::Reconnected);
                     let took = self.shard.now().since(lost);
                     recorder.record(origin, Metric::ReconnectTime, took);
+                    self.returned = true;
                 }
                 Ok(dialled)
             }
@@ -204,11 +219,16 @@ impl<D: Dial + 'static> Client<D> {
         let connection = Connection::new(dialled.stream, Role::Client, limits, &leftover);
         drop(leftover);
         shard.connected.set(shard.connected.get() + 1);
+        self.control.connected.set(true);
+        self.control.order.take();
         let ended = {
             let mut live = pin!(Live::new(self, connection, opened));
             poll_fn(|cx| live.as_mut().get_mut().poll(cx)).await
         };
         shard.connected.set(shard.connected.get() - 1);
+        self.control.connected.set(false);
+        self.returned = false;
+        self.happened(ended.at, connection_ended(&ended));
         let origin = shard.plan.origin(ended.at);
         if ended.cut {
             shard.cut_open.set(shard.cut_open.get() + 1);
@@ -230,13 +250,16 @@ impl<D: Dial + 'static> Client<D> {
         self.backoff.lost(plan, open_for);
         let Some(delay) = self.backoff.next(plan, &mut self.identity.rng) else {
             if plan.policy != ReconnectPolicy::None {
-                shard.count(shard.plan.origin(shard.now()), Counter::GaveUp);
+                let now = shard.now();
+                shard.count(shard.plan.origin(now), Counter::GaveUp);
+                self.happened(now, ConnectionStep::GaveUp);
             }
             return false;
         };
-        let due = shard.now() + delay;
+        self.due = shard.now() + delay;
+        let (slot, until) = (self.control.slot, Stage::Draining);
         shard
-            .sleep(self.control.slot, due, Stage::Draining, Some(&self.control))
+            .sleep(slot, self.due, until, Some(&self.control))
             .await;
         true
     }

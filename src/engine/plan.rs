@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::faults::{self, Occurrence};
 use super::groups::Groups;
 use super::heartbeat::Rule;
 use super::live::StepQuestions;
@@ -40,6 +41,8 @@ pub struct Plan {
     pub rule: Option<Arc<Rule>>,
     /// Who expects whose broadcasts.
     pub groups: Groups,
+    /// What goes wrong, in order of time.
+    pub faults: Vec<Occurrence>,
     /// Generator threads.
     pub shards: u16,
     /// For `wss://`.
@@ -74,8 +77,10 @@ impl Plan {
             .zip(&matchers)
             .map(|(program, matchers)| StepQuestions::of(program, matchers))
             .collect();
+        let phases = Phases::of(&scenario.load);
         Ok(Self {
-            phases: Phases::of(&scenario.load),
+            faults: faults::occurrences(&scenario, &phases),
+            phases,
             curve: LoadCurve::new(&scenario.load, scenario.seed),
             deal: Deal::new(sessions.iter().map(|s| s.weight)),
             programs,

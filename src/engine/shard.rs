@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::client::Client;
 use super::due::Slot;
+use super::faults::{self, Effects, Order};
 use super::matching::Reader;
 use super::pacer::Pacer;
 use super::plan::{INTERVAL, Plan};
@@ -85,6 +86,8 @@ pub struct Shard<D: Dial> {
     pub alive: Cell<u64>,
     /// Connections that the end of the run cut off.
     pub cut_open: Cell<u64>,
+    /// The lasting client faults that are on, as positions in the plan's list.
+    pub faults_on: RefCell<Vec<usize>>,
     clients: RefCell<HashMap<u64, Rc<Control>>>,
 }
 
@@ -95,6 +98,12 @@ pub struct Control {
     pub leave: Cell<bool>,
     /// Where it waits.
     pub slot: Slot,
+    /// It has an open connection.
+    pub connected: Cell<bool>,
+    /// What lasting faults do to it.
+    pub effects: Cell<Effects>,
+    /// What a fault tells it to do at once.
+    pub order: RefCell<Option<Order>>,
 }
 
 /// Runs a shard until every client has ended and the run is closing. Needs a `LocalRuntime`.
@@ -120,6 +129,7 @@ pub async fn run<D: Dial + 'static>(
         outstanding: Cell::new(0),
         alive: Cell::new(0),
         cut_open: Cell::new(0),
+        faults_on: RefCell::default(),
         clients: RefCell::default(),
     });
     let driver = tokio::task::spawn_local({
@@ -127,6 +137,7 @@ pub async fn run<D: Dial + 'static>(
         async move { shard.pacer.drive().await }
     });
     let arrivals = tokio::task::spawn_local(start_clients(Rc::clone(&shard)));
+    let driven = tokio::task::spawn_local(faults::drive(Rc::clone(&shard)));
     let mut ticker = Ticker::new(Rc::clone(&shard), lines.reports.clone());
     loop {
         tokio::select! {
@@ -155,6 +166,7 @@ pub async fn run<D: Dial + 'static>(
         }
     }
     arrivals.abort();
+    driven.abort();
     driver.abort();
     let last = ticker.cut(&mut lines.blanks, shard.now());
     let (open, pacing) = (shard.cut_open.get(), shard.pacer.name());
@@ -206,11 +218,22 @@ impl<D: Dial + 'static> Shard<D> {
         self.pacer.remove(control.slot);
     }
 
+    /// Shows every client that lives.
+    pub fn for_each_client(&self, mut show: impl FnMut(u64, &Control)) {
+        for (number, control) in self.clients.borrow().iter() {
+            show(*number, control);
+        }
+    }
+
     fn spawn(self: &Rc<Self>, number: u64, due: Offset) {
         let control = Rc::new(Control {
             leave: Cell::new(false),
             slot: self.pacer.add(),
+            connected: Cell::new(false),
+            effects: Cell::default(),
+            order: RefCell::default(),
         });
+        faults::inherit(self, number, &control);
         let client = Client::new(Rc::clone(self), Rc::clone(&control), number, due);
         self.clients.borrow_mut().insert(number, control);
         self.alive.set(self.alive.get() + 1);

@@ -67,6 +67,20 @@ pub struct Dial {
     pub bytes: u32,
 }
 
+/// A fault of our own clients took effect on one shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultHit {
+    /// Which of the plan's occurrences.
+    pub occurrence: usize,
+    /// When.
+    pub at: Offset,
+    /// How many clients it hit.
+    pub clients: u64,
+}
+
+/// Fault hits one shard keeps for one interval; those beyond it are not in the report.
+pub const FAULT_HITS: usize = 10_000;
+
 /// The events of one interval, bounded by [`EVENTS`] a shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Events {
@@ -74,6 +88,8 @@ pub struct Events {
     pub list: Vec<ConnectionEvent>,
     /// Events that were not kept.
     pub dropped: u64,
+    /// Faults of our own clients.
+    pub faults: Vec<FaultHit>,
 }
 
 impl Events {
@@ -92,5 +108,7 @@ impl Events {
         // Stable: what happened to one client in one instant stays in order.
         self.list.sort_by_key(|e| (e.at, e.client));
         self.dropped += other.dropped;
+        self.faults.extend_from_slice(&other.faults);
+        self.faults.sort_by_key(|hit| (hit.at, hit.occurrence));
     }
 }

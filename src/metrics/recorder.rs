@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::failure::{CloseCause, FailureKind};
 
+use super::event::{FAULT_HITS, FaultHit};
 use super::sheet::cut_example;
 use super::{ConnectionEvent, Counter, Events, Gauges, Interval, Metric, Sheet, Window};
 
@@ -114,6 +115,13 @@ impl Recorder {
     /// Keeps what happened to one connection.
     pub fn event(&mut self, event: ConnectionEvent) {
         self.events.push(event);
+    }
+
+    /// Keeps that a fault took effect.
+    pub fn fault(&mut self, hit: FaultHit) {
+        if self.events.faults.len() < FAULT_HITS {
+            self.events.faults.push(hit);
+        }
     }
 
     /// Hands out what was recorded since the last cut, and starts afresh.

@@ -24,7 +24,7 @@ use super::gate::{self, Admission};
 use super::lane::Seat;
 use super::member::{Member, Order, Stage};
 use crate::wire::accept::{self, AcceptError, Refusal};
-use crate::wire::{Carrier, Connection, Ending, Role};
+use crate::wire::{Carrier, Connection, Ending, Role, Scratch};
 
 /// Serves one connection until it is gone.
 pub(super) async fn serve<S: Carrier>(seat: Seat, stream: S) {
@@ -207,9 +207,10 @@ impl<S: Carrier> Session<S> {
                 // The alarm of the oldest held message gives the next turn.
                 return Ok(Pause::Idle);
             }
-            let read = connection.poll_receive(cx, &mut scratch, &mut |event, outbox| {
-                desk.receive(event, outbox);
-            });
+            let read =
+                connection.poll_receive(cx, &mut scratch, Scratch::SIZE, &mut |event, outbox| {
+                    desk.receive(event, outbox);
+                });
             match read {
                 Poll::Pending => return Ok(Pause::Idle),
                 Poll::Ready(Ok(())) => {}

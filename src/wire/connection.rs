@@ -138,7 +138,8 @@ impl<S: Carrier> Connection<S> {
         }
     }
 
-    /// Reads once and calls `on` for everything that is complete, with the outbox to answer into.
+    /// Reads once, at most `limit` bytes (at least 1; [`Scratch::SIZE`] is as good as any more), and
+    /// calls `on` for everything that is complete, with the outbox to answer into.
     ///
     /// `Ready(Ok)` means bytes came: poll again, or yield and poll again. On a violation the fitting
     /// close frame is queued before it is returned.
@@ -146,13 +147,15 @@ impl<S: Carrier> Connection<S> {
         &mut self,
         cx: &mut Context<'_>,
         scratch: &mut Scratch,
+        limit: usize,
         on: &mut impl FnMut(Event<'_>, &mut Outbox),
     ) -> Poll<Result<(), Ending>> {
         let fresh = if self.undecoded {
             self.undecoded = false;
             &mut [][..]
         } else {
-            let mut buffer = ReadBuf::new(&mut scratch.bytes);
+            let limit = limit.clamp(1, Scratch::SIZE);
+            let mut buffer = ReadBuf::new(&mut scratch.bytes[..limit]);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
             let length = buffer.filled().len();
             if length == 0 {
@@ -236,6 +239,11 @@ impl<S: Carrier> Connection<S> {
         self.decoder.is_mid_message()
     }
 
+    /// Bytes received since the last [`Connection::take_bytes`].
+    pub const fn bytes_received(&self) -> u64 {
+        self.received
+    }
+
     /// Bytes received and sent since the last call, frame headers included.
     pub fn take_bytes(&mut self) -> (u64, u64) {
         (
@@ -263,8 +271,10 @@ mod tests {
             tokio::task::yield_now().await;
         }
         loop {
-            let received =
-                poll_fn(|cx| connection.poll_receive(cx, &mut scratch, &mut |_, _| messages += 1));
+            let received = poll_fn(|cx| {
+                let limit = Scratch::SIZE;
+                connection.poll_receive(cx, &mut scratch, limit, &mut |_, _| messages += 1)
+            });
             if let Err(ending) = received.await {
                 return (messages, ending);
             }

@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use super::carrier::{Carrier, Transport};
 use super::resolve::{Override, Resolver};
 use super::response::{Judgement, Refusal, judge, may_be_whole};
+use super::tcp_info;
 use super::tls::ClientTls;
 use super::upgrade::UpgradeRequest;
 use super::url::Url;
@@ -51,6 +52,10 @@ pub struct Timings {
     pub upgrade: Option<Duration>,
     /// All of it.
     pub handshake: Duration,
+    /// SYNs that had to be sent again; known once TCP is open, on Linux.
+    pub syn_resends: u32,
+    /// Bytes of the upgrade, both directions together, without TLS and TCP.
+    pub bytes: u32,
 }
 
 /// An open connection's stream.
@@ -185,7 +190,8 @@ impl Dialler {
         resolved.set(true);
         let addresses = addresses.map_err(|e| (FailureKind::Dns, e))?;
         let tcp = self.connect(&addresses, source).await?;
-        lap.end(|t, took| t.tcp_connect = Some(took));
+        let syn_resends = tcp_info::syn_resends(&tcp);
+        lap.end(|t, took| (t.tcp_connect, t.syn_resends) = (Some(took), syn_resends));
         let mut stream = if url.secure {
             let stream = self.secure(tcp, url).await?;
             lap.end(|t, took| t.tls_handshake = Some(took));
@@ -193,7 +199,7 @@ impl Dialler {
         } else {
             Transport::Plain(tcp)
         };
-        let (leftover, subprotocol) = upgrade(&mut stream, request).await?;
+        let (leftover, subprotocol) = upgrade(&mut stream, request, timings).await?;
         lap.end(|t, took| t.upgrade = Some(took));
         Ok((stream, leftover, subprotocol))
     }
@@ -285,8 +291,15 @@ impl<'a> Lap<'a> {
 async fn upgrade(
     stream: &mut Transport,
     request: &UpgradeRequest,
+    timings: &Cell<Timings>,
 ) -> Result<(Vec<u8>, Option<String>), Failure> {
+    let count = |bytes: usize| {
+        let mut so_far = timings.get();
+        so_far.bytes = so_far.bytes.saturating_add(bytes as u32);
+        timings.set(so_far);
+    };
     let (bytes, accept) = request.with_fresh_key();
+    count(bytes.len());
     let sent = async {
         stream.write_all(&bytes).await?;
         stream.flush().await
@@ -303,7 +316,7 @@ async fn upgrade(
                 let end = io::Error::from(io::ErrorKind::UnexpectedEof);
                 return Err(ended(&answer, write_error.unwrap_or(end)));
             }
-            Ok(_) => {}
+            Ok(length) => count(length),
             Err(error) => return Err(ended(&answer, error)),
         }
         let worth_judging = may_be_whole(&answer, seen);

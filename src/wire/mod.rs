@@ -14,6 +14,7 @@ pub mod listener;
 mod outbox;
 mod resolve;
 mod response;
+mod tcp_info;
 mod tls;
 mod tls_server;
 mod upgrade;

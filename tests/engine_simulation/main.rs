@@ -2,6 +2,7 @@
 //! every count is exact, and after every run the books balance.
 
 mod endings;
+mod faults;
 mod heartbeats;
 mod interrupts;
 mod loads;

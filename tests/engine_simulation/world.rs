@@ -18,7 +18,8 @@ use wsbench::engine::shard::{self, Lines, REPORTS};
 use wsbench::engine::stage::Stage;
 use wsbench::failure::{CloseCause, FailureKind};
 use wsbench::metrics::{
-    AtEnd, Counter, Gauges, Histogram, Interval, Metric, Quantile, Sheet, Total, conservation,
+    AtEnd, ConnectionStep, Counter, Events, Gauges, Histogram, Interval, Metric, Quantile, Sheet,
+    Total, conservation,
 };
 use wsbench::scenario::{Overrides, Scenario, Statistics};
 use wsbench::wire::{Answer, Dial, DialError, Dialled, Timings, UpgradeRequest, Url};
@@ -89,6 +90,8 @@ pub struct Run {
     pub outcome: Outcome,
     pub everything: Sheet,
     pub gauges: Vec<Gauges>,
+    /// What happened to connections.
+    pub events: Events,
 }
 
 impl Run {
@@ -142,6 +145,47 @@ impl Run {
         self.outcome.ended.as_duration()
     }
 
+    /// Every connection event was kept: as many as the counters say.
+    #[track_caller]
+    fn assert_events(&self) {
+        let count = |is: fn(&ConnectionStep) -> bool| {
+            let like = self.events.list.iter().filter(|event| is(&event.what));
+            like.count() as u64
+        };
+        use ConnectionStep as S;
+        let ended = self.count(Counter::ConnectionsClosed) + self.outcome.open_at_end;
+        for (counted, expected) in [
+            (
+                count(|s| matches!(s, S::Attempt { .. })),
+                self.count(Counter::ConnectionsAttempted),
+            ),
+            (
+                count(|s| matches!(s, S::Opened(_))),
+                self.count(Counter::ConnectionsOpened),
+            ),
+            (
+                count(|s| matches!(s, S::Failed { .. })),
+                self.count(Counter::ConnectionsFailed),
+            ),
+            (
+                count(|s| matches!(s, S::Abandoned)),
+                self.count(Counter::ConnectionsAbandoned),
+            ),
+            (count(|s| matches!(s, S::Lost | S::Closed)), ended),
+            (
+                count(|s| matches!(s, S::GaveUp)),
+                self.count(Counter::GaveUp),
+            ),
+            (
+                count(|s| matches!(s, S::Left)),
+                self.count(Counter::ArrivalsStarted),
+            ),
+        ] {
+            assert_eq!(counted, expected);
+        }
+        assert_eq!(self.events.dropped, 0);
+    }
+
     /// Asserts several counters of the whole run at once.
     #[track_caller]
     pub fn assert(&self, expected: &[(Counter, u64)]) {
@@ -150,11 +194,13 @@ impl Run {
     }
 }
 
-struct Keeper(Rc<RefCell<Vec<Gauges>>>);
+struct Keeper(Rc<RefCell<(Vec<Gauges>, Events)>>);
 
 impl Observer for Keeper {
     fn interval(&mut self, interval: &Interval, _: &Total) -> ControlFlow<String> {
-        self.0.borrow_mut().push(interval.gauges);
+        let mut kept = self.0.borrow_mut();
+        kept.0.push(interval.gauges);
+        kept.1.merge(&interval.events);
         ControlFlow::Continue(())
     }
 }
@@ -209,8 +255,8 @@ pub fn simulate_with(toml: &str, shards: u16, interrupts: &[Duration], other: Ot
         .build_local(LocalOptions::default())
         .expect("a runtime");
     let scenario = Arc::new(plan(toml));
-    let gauges = Rc::new(RefCell::new(Vec::new()));
-    let mut keeper = Keeper(Rc::clone(&gauges));
+    let kept = Rc::new(RefCell::new((Vec::new(), Events::default())));
+    let mut keeper = Keeper(Rc::clone(&kept));
     let outcome = runtime.block_on(async {
         let plan = Arc::new(Plan::new(scenario, shards).expect("no TLS"));
         let (reports, inbox) = mpsc::channel(REPORTS);
@@ -246,12 +292,13 @@ pub fn simulate_with(toml: &str, shards: u16, interrupts: &[Duration], other: Ot
         coordinator.coordinate(inbox, pressed, &mut keeper).await
     });
     drop(runtime);
-    balance(outcome, gauges.take())
+    let (gauges, events) = kept.take();
+    balance(outcome, gauges, events)
 }
 
 /// Checks what is true of every run.
 #[track_caller]
-fn balance(mut outcome: Outcome, gauges: Vec<Gauges>) -> Run {
+fn balance(mut outcome: Outcome, gauges: Vec<Gauges>, events: Events) -> Run {
     for sheet in [&mut outcome.total.measured, &mut outcome.total.other] {
         let expected = sheet.counter(Counter::DeliveriesExpected);
         let received = sheet.counter(Counter::DeliveriesReceived);
@@ -266,9 +313,12 @@ fn balance(mut outcome: Outcome, gauges: Vec<Gauges>) -> Run {
     assert_eq!(outcome.lost_shards, 0);
     let last = gauges.last().expect("at least the last interval");
     assert_eq!((last.connected, last.clients, last.outstanding), (0, 0, 0));
-    Run {
+    let run = Run {
         outcome,
         everything,
         gauges,
-    }
+        events,
+    };
+    run.assert_events();
+    run
 }

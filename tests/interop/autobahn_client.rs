@@ -69,7 +69,7 @@ async fn turn(
     last: &mut String,
 ) -> Result<(), Ending> {
     poll_fn(|cx| {
-        connection.poll_receive(cx, scratch, &mut |event, outbox| {
+        connection.poll_receive(cx, scratch, Scratch::SIZE, &mut |event, outbox| {
             let queued = match event {
                 Event::Text(text) => {
                     text.clone_into(last);

@@ -56,6 +56,9 @@ pub struct Heartbeats {
     verdict: Option<Verdict>,
     beats: Beats,
     tally: Tally,
+    /// What was sent or received before `postponed_at` is given `postponed` more before it is judged.
+    postponed: Duration,
+    postponed_at: Offset,
 }
 
 impl Heartbeats {
@@ -70,6 +73,32 @@ impl Heartbeats {
             verdict: None,
             beats: Beats::default(),
             tally: Tally::default(),
+            postponed: Duration::ZERO,
+            postponed_at: Offset::ZERO,
+        }
+    }
+
+    /// We could not look for `by` until `now`: what waits is judged that much later, as if the clock
+    /// had stopped. To be called before anything else is told of that time; the times of samples stay
+    /// as they were.
+    pub fn postpone(&mut self, now: Offset, by: Duration) {
+        let since = self.beats.first_waiting().map(|beat| beat.sent);
+        let oldest = since.unwrap_or(now).min(self.last_received);
+        let again = oldest < self.postponed_at;
+        self.postponed = by
+            + if again {
+                self.postponed
+            } else {
+                Duration::ZERO
+            };
+        self.postponed_at = now;
+    }
+
+    fn more_time(&self, since: Offset) -> Duration {
+        if since < self.postponed_at {
+            self.postponed
+        } else {
+            Duration::ZERO
         }
     }
 
@@ -346,11 +375,13 @@ impl Heartbeats {
     }
 
     fn quiet_deadline(&self) -> Option<Offset> {
-        Some(self.last_received + self.rule.max_quiet?)
+        let more = self.more_time(self.last_received);
+        Some(self.last_received + self.rule.max_quiet? + more)
     }
 
     fn beat_deadline(&self) -> Option<Offset> {
-        Some(self.beats.first_waiting()?.sent + self.rule.timeout)
+        let sent = self.beats.first_waiting()?.sent;
+        Some(sent + self.rule.timeout + self.more_time(sent))
     }
 }
 

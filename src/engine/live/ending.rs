@@ -117,12 +117,7 @@ impl<D: Dial + 'static> State<'_, D> {
             // Whatever comes after both closes is a clean end, a reset too.
             Closing::Asked { next, answered, .. } => {
                 let clean = answered || ending == Ending::Eof;
-                let cause = if clean {
-                    CloseCause::ByUs
-                } else {
-                    CloseCause::ByUsUnanswered
-                };
-                ended(now, cause, next, String::new())
+                ended(now, closed_by_us(clean, next), next, String::new())
             }
             Closing::Answered {
                 at, code, reason, ..
@@ -153,11 +148,7 @@ impl<D: Dial + 'static> State<'_, D> {
                 next,
                 answered,
             } if now >= *deadline => {
-                let cause = if *answered {
-                    CloseCause::ByUs
-                } else {
-                    CloseCause::ByUsUnanswered
-                };
+                let cause = closed_by_us(*answered, *next);
                 Some(ended(now, cause, *next, String::new()))
             }
             Closing::Answered {
@@ -209,7 +200,7 @@ impl<D: Dial + 'static> State<'_, D> {
         ended(now, cause, self.after_loss(shard), example)
     }
 
-    fn after_loss(&self, shard: &Shard<D>) -> Next {
+    pub(super) fn after_loss(&self, shard: &Shard<D>) -> Next {
         if self.leaving || shard.stage.get() >= Stage::Draining {
             Next::Leave
         } else {
@@ -265,6 +256,15 @@ impl<D: Dial + 'static> State<'_, D> {
     }
 }
 
+/// Only a fault of ours closes a connection that is to be replaced.
+fn closed_by_us(answered: bool, next: Next) -> CloseCause {
+    match next {
+        Next::Reconnect => CloseCause::ByFault,
+        _ if answered => CloseCause::ByUs,
+        _ => CloseCause::ByUsUnanswered,
+    }
+}
+
 fn ended(at: Offset, cause: CloseCause, next: Next, example: String) -> Ended {
     Ended {
         at,
@@ -284,7 +284,9 @@ pub(super) fn dispose<S: Carrier + 'static>(connection: Connection<S>, ended: &E
                 let _ = tokio::time::timeout(LINGER, say_goodbye(connection)).await;
             });
         }
-        CloseCause::ByUsUnanswered | CloseCause::Lost(FailureKind::HeartbeatDead) => {
+        CloseCause::ByUsUnanswered
+        | CloseCause::ByFault
+        | CloseCause::Lost(FailureKind::HeartbeatDead) => {
             connection.abort();
         }
         _ => drop(connection),

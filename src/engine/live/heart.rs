@@ -73,6 +73,27 @@ impl Heart {
         due.unwrap_or(Offset::MAX)
     }
 
+    /// We could not look for `by` until `now`.
+    pub fn postpone(&mut self, now: Offset, by: Duration) {
+        if let Some(machine) = &mut self.machine {
+            machine.postpone(now, by);
+        }
+    }
+
+    /// Leaves out the beats that were due before `now`.
+    pub fn skip_until(&mut self, now: Offset) {
+        let Some(rule) = self.rule.as_ref().filter(|_| self.beats) else {
+            return;
+        };
+        let interval = rule.interval.as_nanos().max(1);
+        let passed = now.since(self.opened + self.phase).as_nanos();
+        let next = u64::try_from(passed.div_ceil(interval)).unwrap_or(u64::MAX);
+        if rule.due(self.opened, self.phase, self.next, self.opened) < now {
+            self.next = self.next.max(next);
+            self.beaten = now;
+        }
+    }
+
     /// The connection or the run ended.
     pub fn end<D: Dial + 'static>(&mut self, shard: &Shard<D>, now: Offset, run_over: bool) {
         self.beats = false;
@@ -135,6 +156,9 @@ impl<D: Dial + 'static> State<'_, D> {
             let number = self.heart.next;
             self.heart.next += 1;
             self.heart.beaten = due;
+            if self.client.control.effects.get().no_heartbeats {
+                continue;
+            }
             // Never behind a full buffer: that would measure our own queue.
             let full = self.heart.machine.as_ref().is_some_and(Heartbeats::is_full);
             if !full && !self.stuck && self.queue_beat(shard, number, now, outbox) {

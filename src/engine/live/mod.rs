@@ -8,10 +8,13 @@
 //! ```
 //!
 //! `timers` is what is due, `sending` what goes out and when it counts as sent, `receiving` what a
-//! frame means, `steps` the session's program, `heart` the heartbeats, `ending` how it ends.
+//! frame means, `steps` the session's program, `heart` the heartbeats, `ending` how it ends, `faults`
+//! what faults of our own do to it.
 
 mod ending;
+mod faults;
 mod heart;
+mod postpone;
 mod receiving;
 mod sending;
 mod steps;
@@ -23,19 +26,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::client::Client;
+use super::faults::Effects;
 use super::groups::Group;
 use super::matching::Questions;
 use super::program::Program;
 use super::shard::Shard;
 use crate::clock::Offset;
 use crate::metrics::{Counter, Origin};
-use crate::wire::{Carrier, Connection, Dial, Ending};
+use crate::wire::{Carrier, Connection, Dial, Ending, Event, Outbox};
 
 pub use ending::{Ended, Next};
 pub use sending::StepQuestions;
 pub(in crate::engine) use sending::skip;
 
 use ending::Closing;
+use faults::Slowness;
 use heart::Heart;
 use receiving::Pongs;
 use sending::Unsent;
@@ -79,6 +84,12 @@ pub(super) struct State<'c, D: Dial> {
     groups: Vec<Arc<Group>>,
     member_since: Option<Offset>,
     closing: Closing,
+    /// Since when a fault has kept it from doing anything.
+    frozen_at: Option<Offset>,
+    /// The faults it felt last.
+    felt: Effects,
+    /// How a fault slows its reading.
+    slowness: Slowness,
     /// Nothing new is sent: the load falls, or the run drains.
     leaving: bool,
     /// What the pacer was last armed with.
@@ -97,6 +108,10 @@ impl<'c, D: Dial + 'static> Live<'c, D> {
         let session = client.identity.session;
         let program = Arc::clone(&plan.programs[session]);
         client.ticks.resize(program.sends.len(), None);
+        // A burst that another connection felt.
+        for ticks in client.ticks.iter_mut().flatten() {
+            ticks.set_burst(1);
+        }
         let questions = {
             let mut readers = shard.readers.borrow_mut();
             let mut rng = client.identity.rng.clone();
@@ -124,6 +139,9 @@ impl<'c, D: Dial + 'static> Live<'c, D> {
                 groups: Vec::new(),
                 member_since: None,
                 closing: Closing::Open,
+                frozen_at: None,
+                felt: Effects::default(),
+                slowness: Slowness::default(),
                 leaving: false,
                 armed: Offset::MAX,
                 client,
@@ -165,6 +183,13 @@ impl<D: Dial + 'static> State<'_, D> {
         if self.armed <= now {
             self.armed = Offset::MAX;
         }
+        if let Some(ended) = self.feel_faults(shard, now, &mut connection.outbox) {
+            return Poll::Ready(ended);
+        }
+        if self.frozen_at.is_some() {
+            self.arm(shard, cx);
+            return Poll::Pending;
+        }
         for _ in 0..ROUNDS {
             if let Some(ended) = self.on_time(shard, now, &mut connection.outbox) {
                 return Poll::Ready(ended);
@@ -175,11 +200,7 @@ impl<D: Dial + 'static> State<'_, D> {
                 self.flushed(shard, &mut connection.outbox);
             }
             self.received_at = None;
-            let mut scratch = shard.scratch.borrow_mut();
-            let received = connection.poll_receive(cx, &mut scratch, &mut |event, outbox| {
-                self.receive(shard, event, outbox);
-            });
-            drop(scratch);
+            let received = self.read(shard, connection, now, cx);
             match (received, flushed) {
                 (Poll::Ready(Ok(())), _) => {
                     // A part of a frame is a sign of life too.
@@ -203,6 +224,27 @@ impl<D: Dial + 'static> State<'_, D> {
         self.arm(shard, cx);
         yield_to_others(cx);
         Poll::Pending
+    }
+
+    /// Reads once, as much as a fault lets it.
+    fn read<S: Carrier>(
+        &mut self,
+        shard: &Shard<D>,
+        connection: &mut Connection<S>,
+        now: Offset,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Ending>> {
+        let limit = self.slowness.allowance(now);
+        if limit == 0 {
+            return Poll::Pending;
+        }
+        let mut scratch = shard.scratch.borrow_mut();
+        let before = connection.bytes_received();
+        let on = &mut |event: Event<'_>, outbox: &mut Outbox| self.receive(shard, event, outbox);
+        let received = connection.poll_receive(cx, &mut scratch, limit, on);
+        drop(scratch);
+        self.slowness.take(connection.bytes_received() - before);
+        received
     }
 
     /// The clock at the bytes being handled; read once a read call.

@@ -10,7 +10,7 @@ use super::steps::Waiting;
 use crate::clock::Offset;
 use crate::engine::matching::{Arrival, Dispatch, Entry, Incoming, QuestionId, QuestionKind};
 use crate::engine::shard::Shard;
-use crate::metrics::{Counter, Metric};
+use crate::metrics::{ConnectionStep, Counter, Metric};
 use crate::scenario::{AnswerPings, Heartbeat};
 use crate::wire::{Dial, Event, Outbox};
 
@@ -46,6 +46,11 @@ impl Pongs {
         }
     }
 
+    /// We could not look for `by`: the server's ping may have come meanwhile.
+    pub fn postpone(&mut self, by: Duration) {
+        self.expected = self.expected.map(|expected| expected + by);
+    }
+
     /// When something has to be done next.
     pub fn next_due(&self) -> Offset {
         let delayed = self.delayed.front().map(|(due, ..)| *due);
@@ -79,6 +84,11 @@ impl<D: Dial + 'static> State<'_, D> {
         outbox: &mut Outbox,
     ) {
         shard.count(shard.plan.origin(now), Counter::MessagesReceived);
+        if std::mem::take(&mut self.client.returned) {
+            let after = now.since(self.opened);
+            self.client
+                .happened(now, ConnectionStep::FirstMessage { after });
+        }
         if self.closing != Closing::Open {
             return;
         }
@@ -181,6 +191,7 @@ impl<D: Dial + 'static> State<'_, D> {
             self.pongs.expected = Some(now + self.pongs.every);
         }
         match shard.plan.scenario.heartbeat.answer_pings {
+            _ if self.client.control.effects.get().no_heartbeats => {}
             AnswerPings::Never => {}
             AnswerPings::AtOnce => self.answer_ping(now, payload, outbox),
             AnswerPings::After(delay) => {

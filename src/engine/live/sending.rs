@@ -247,7 +247,9 @@ impl<D: Dial + 'static> State<'_, D> {
         let number = self.client.identity.number;
         let phase = schedule::phase(schedule.period, number, step as u64);
         let seed = identity::mix(shard.plan.scenario.seed ^ (step as u64 + 1), number);
-        self.client.ticks[step] = Some(Ticks::new(schedule, now, phase, seed));
+        let mut ticks = Ticks::new(schedule, now, phase, seed);
+        ticks.set_burst(self.felt.burst);
+        self.client.ticks[step] = Some(ticks);
     }
 
     /// A control ping of the session's own; its number cannot be a beat's.

@@ -122,8 +122,12 @@ impl<D: Dial + 'static> State<'_, D> {
             _ => Offset::MAX,
         };
         let questions = self.questions.next_deadline().unwrap_or(Offset::MAX);
+        if self.frozen_at.is_some() {
+            return Offset::MAX;
+        }
         let mut due = waiting
             .min(questions)
+            .min(self.slowness.next_due())
             .min(self.heart.next_due())
             .min(self.pongs.next_due());
         // With a full socket or table the next thing to happen is that it gets room.

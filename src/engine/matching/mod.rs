@@ -216,6 +216,15 @@ impl Questions {
         (!self.is_empty()).then(|| self.earliest + Duration::from_nanos(1))
     }
 
+    /// We could not look for `by`: every question gets that much more time.
+    pub fn postpone(&mut self, by: Duration) {
+        // What is not sent yet has no deadline: the latest of times stays it.
+        for entry in self.entries.iter_mut().chain(&mut self.expecting) {
+            entry.deadline = entry.deadline + by;
+        }
+        self.earliest = self.earliest + by;
+    }
+
     /// Takes off, in the order asked, every question whose deadline is before `now`.
     pub fn expire(&mut self, now: Offset, mut emit: impl FnMut(Entry)) {
         if now <= self.earliest {

@@ -18,6 +18,10 @@ pub struct Ticks {
     period: u64,
     left: u64,
     gaps: Option<fastrand::Rng>,
+    /// Messages in each period; more than one while a burst lasts.
+    burst: u32,
+    /// Which of them is next.
+    part: u32,
 }
 
 impl Ticks {
@@ -33,6 +37,8 @@ impl Ticks {
             period,
             left: schedule.count.unwrap_or(u64::MAX),
             gaps: None,
+            burst: 1,
+            part: 0,
         };
         match schedule.kind {
             ScheduleKind::Fixed => {
@@ -55,13 +61,34 @@ impl Ticks {
 
     /// When the next message is due; `None` after the last.
     pub fn peek(&self) -> Option<Offset> {
-        (self.left > 0).then(|| Offset::from_nanos(self.next))
+        (self.left > 0).then(|| Offset::from_nanos(self.next.saturating_add(self.within())))
+    }
+
+    /// Sends `factor` messages in each period from now on, evenly; 1 ends it. The grid stays.
+    pub fn set_burst(&mut self, factor: u32) {
+        let factor = factor.max(1);
+        if factor == self.burst {
+            return;
+        }
+        if self.part > 0 {
+            self.part = 0;
+            self.step();
+        }
+        self.burst = factor;
+    }
+
+    /// How far into the period the next message is due.
+    fn within(&self) -> u64 {
+        match self.gaps {
+            None => self.period / u64::from(self.burst) * u64::from(self.part),
+            Some(_) => 0,
+        }
     }
 
     /// Leaves out every message due before `at`; returns how many.
     pub fn skip_until(&mut self, at: Offset) -> u64 {
         let mut skipped = 0;
-        if self.gaps.is_none() {
+        if self.gaps.is_none() && self.burst == 1 {
             let behind = at.nanos().saturating_sub(self.next);
             skipped = behind.div_ceil(self.period).min(self.left);
             self.left -= skipped;
@@ -79,7 +106,10 @@ impl Ticks {
     fn step(&mut self) {
         let gap = match &mut self.gaps {
             None => self.period,
-            Some(rng) => (exponential(rng) * self.period as f64).round() as u64,
+            Some(rng) => {
+                let mean = self.period as f64 / f64::from(self.burst);
+                (exponential(rng) * mean).round() as u64
+            }
         };
         self.next = self.next.saturating_add(gap);
     }
@@ -91,7 +121,11 @@ impl Iterator for Ticks {
     fn next(&mut self) -> Option<Offset> {
         let due = self.peek()?;
         self.left -= 1;
-        self.step();
+        self.part += 1;
+        if self.gaps.is_some() || self.part >= self.burst {
+            self.part = 0;
+            self.step();
+        }
         Some(due)
     }
 }
