@@ -21,3 +21,4 @@ pub mod run;
 pub mod schedule;
 pub mod shard;
 pub mod stage;
+pub mod storm;
