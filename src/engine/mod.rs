@@ -23,3 +23,4 @@ pub mod run;
 pub mod schedule;
 pub mod shard;
 pub mod stage;
+pub mod storm;

@@ -14,6 +14,7 @@ pub mod load;
 pub mod run;
 pub mod statistics;
 pub mod store;
+pub mod storm;
 pub mod summary;
 pub mod text;
 pub mod timeline;
