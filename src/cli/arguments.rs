@@ -139,6 +139,18 @@ pub struct OverrideArguments {
     /// Seed of every random draw: the same seed, the same schedule [default: the scenario's, or 1]
     #[arg(long, value_name = "NUMBER", env = "WSBENCH_SEED")]
     pub seed: Option<u64>,
+    /// Most dials a second, reconnects included; those beyond it wait
+    /// [default: the scenario's, or 50k if every target is loopback, else 1k]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub max_dials_per_s: Option<Count>,
+    /// Refuse a plan of more messages a second
+    /// [default: the scenario's, or none if every target is loopback, else 10k]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub max_messages_per_s: Option<Count>,
+    /// Refuse a plan of more clients at once
+    /// [default: the scenario's, or none if every target is loopback, else 10k]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub max_clients: Option<Count>,
 }
 
 /// `wsbench run`.

@@ -93,6 +93,9 @@ fn overrides(arguments: &OverrideArguments) -> Overrides {
         server_name: arguments.server_name.clone(),
         source_addresses: arguments.source_address.clone(),
         seed: arguments.seed,
+        max_dials_per_s: arguments.max_dials_per_s.map(|count| count.0),
+        max_messages_per_s: arguments.max_messages_per_s.map(|count| count.0),
+        max_clients: arguments.max_clients.map(|count| count.0),
     }
 }
 

@@ -133,7 +133,7 @@ fn ascents(load: &Load) -> f64 {
 }
 
 /// Messages that a client sends a fixed number of times.
-fn once(steps: &[Step]) -> f64 {
+pub(super) fn once(steps: &[Step]) -> f64 {
     let of = |step: &Step| match step {
         Step::Send(send) if send.schedule.is_none() => 1.0,
         Step::Repeat {
@@ -146,7 +146,7 @@ fn once(steps: &[Step]) -> f64 {
 }
 
 /// Period in seconds and number of each schedule.
-fn schedules(steps: &[Step]) -> impl Iterator<Item = (f64, Option<u64>)> + '_ {
+pub(super) fn schedules(steps: &[Step]) -> impl Iterator<Item = (f64, Option<u64>)> + '_ {
     steps.iter().filter_map(|step| match step {
         Step::Send(send) => {
             let schedule = send.schedule.as_ref()?;

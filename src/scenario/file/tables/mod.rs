@@ -1,6 +1,7 @@
 //! Every table of a scenario file with its keys, their kinds, defaults and one-line descriptions.
 
 pub(super) mod heartbeat;
+mod limits;
 mod load;
 mod session;
 mod target;
@@ -8,6 +9,7 @@ mod target;
 use super::spec::{KeySpec, Kind, TableSpec};
 
 pub(in crate::scenario) use heartbeat::{HEARTBEAT, MATCHER, RECONNECT};
+pub(in crate::scenario) use limits::LIMITS;
 pub(in crate::scenario) use load::{LOAD, STAGE, THRESHOLD, VALIDITY};
 pub(in crate::scenario) use session::{
     BINARY, CLOSE, DELIVERY, PING, REPEAT, REPLY, SESSION, STEP,
@@ -22,9 +24,9 @@ const TIME: Kind = Kind::Duration { zero: false };
 const TIME_OR_ZERO: Kind = Kind::Duration { zero: true };
 
 /// Every table there is, to say where a misplaced key belongs.
-pub(in crate::scenario) static ALL: [&TableSpec; 19] = [
+pub(in crate::scenario) static ALL: [&TableSpec; 20] = [
     &ROOT, &TARGET, &TLS, &SERVER, &LOAD, &STAGE, &HEARTBEAT, &MATCHER, &RECONNECT, &SESSION,
-    &STEP, &REPLY, &DELIVERY, &REPEAT, &BINARY, &PING, &CLOSE, &THRESHOLD, &VALIDITY,
+    &STEP, &REPLY, &DELIVERY, &REPEAT, &BINARY, &PING, &CLOSE, &LIMITS, &THRESHOLD, &VALIDITY,
 ];
 
 /// The whole file.
@@ -52,6 +54,11 @@ pub(in crate::scenario) static ROOT: TableSpec = TableSpec {
             "The built-in reference server, started unless --target is given.",
         ),
         key("load", Kind::Table(&LOAD), "How many clients, when.").required(),
+        key(
+            "limits",
+            Kind::Table(&LIMITS),
+            "Caps that keep a run from overrunning its target by accident.",
+        ),
         key(
             "heartbeat",
             Kind::Table(&HEARTBEAT),
