@@ -38,7 +38,7 @@ pub struct Client<D: Dial> {
     /// When it was told to leave; [`Offset::MAX`] = not yet.
     pub(super) left_at: Offset,
     backoff: Backoff,
-    /// When it was to start.
+    /// When its next dial is due: first its start, then as the reconnect policy says.
     due: Offset,
     /// When its connection was lost, until it has a new one.
     lost_at: Option<Offset>,
@@ -95,6 +95,7 @@ impl<D: Dial + 'static> Client<D> {
                         Next::Restart => {
                             let plan = &self.shard.plan.scenario.reconnect;
                             self.backoff.lost(plan, Some(ended.at.since(opened)));
+                            self.due = ended.at;
                             continue;
                         }
                         Next::Reconnect => {}
@@ -109,9 +110,12 @@ impl<D: Dial + 'static> Client<D> {
         }
     }
 
-    /// One attempt; `None` when the run ended first.
+    /// One attempt; `None` when the run ended, or the client was to leave, first.
     async fn dial(&mut self) -> Option<Result<Dialled<D::Stream>, ()>> {
         let shard = Rc::clone(&self.shard);
+        if !shard.admit(self.due, &self.control).await {
+            return None;
+        }
         let origin = shard.plan.origin(shard.now());
         shard.count(origin, Counter::ConnectionsAttempted);
         let again = self.lost_at.is_some();
@@ -234,10 +238,10 @@ impl<D: Dial + 'static> Client<D> {
             }
             return false;
         };
-        let due = shard.now() + delay;
-        shard
-            .sleep(self.control.slot, due, Stage::Draining, Some(&self.control))
-            .await;
+        self.due = shard.now() + delay;
+        let (slot, until) = (self.control.slot, Stage::Draining);
+        let control = Some(&*self.control);
+        shard.sleep(slot, self.due, until, control).await;
         true
     }
 }

@@ -1,6 +1,6 @@
 //! The engine: runs a scenario and measures it.
 //!
-//! Pure rules first: `heartbeat`, `reconnect`, `schedule`, `extract`, `matching`, `due` and `program`
+//! Pure rules first: `heartbeat`, `reconnect`, `schedule`, `extract`, `matching`, `due`, `gate` and `program`
 //! are functions of (event, offset); they read no clock and hold no socket, so their tests are
 //! tables. Around them the loop: `run` moves `shard`s through their `stage`s, a shard's `pacer` wakes
 //! its `client`s, and a client's `live` connection sends, receives and records.
@@ -8,6 +8,7 @@
 pub mod client;
 pub mod due;
 pub mod extract;
+pub mod gate;
 pub mod groups;
 pub mod heartbeat;
 pub mod identity;

@@ -94,6 +94,7 @@ impl Page {
             Metric::TlsHandshake,
             Metric::Upgrade,
             Metric::ArrivalLag,
+            Metric::DialLag,
             Metric::ReconnectTime,
             Metric::DeathDetection,
             Metric::SessionTime,
