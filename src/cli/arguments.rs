@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::server_flags::ServerFlags;
@@ -163,6 +164,15 @@ pub struct RunArguments {
     pub overrides: OverrideArguments,
     #[command(flatten)]
     pub ad_hoc: AdHocArguments,
+    /// Yes, the target is mine to load: one that is not loopback is not dialled more than 100 times
+    /// a second, sent more than 1,000 messages a second or held by more than 1,000 clients without it
+    #[arg(
+        long,
+        env = "WSBENCH_YES",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "Limits"
+    )]
+    pub yes: bool,
     /// Write results into this folder (new or empty) instead of results/NAME/TIME/
     #[arg(long, value_name = "DIR", env = "WSBENCH_OUT", help_heading = "Output")]
     pub out: Option<PathBuf>,

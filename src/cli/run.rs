@@ -21,6 +21,7 @@ pub fn run(arguments: RunArguments, quiet: bool, verbose: u8) -> anyhow::Result<
         json: arguments.json,
         quiet,
         verbose: verbose > 0,
+        yes: arguments.yes,
         look: super::look(),
     };
     commands::run::run(scenario, &options)

@@ -70,6 +70,7 @@ pub fn plan(scenario: &Scenario) -> String {
     row("deliveries", deliveries(&forecast));
     row("heartbeats", heartbeat(&scenario.heartbeat, &forecast));
     row("reconnect", reconnect(scenario));
+    row("limits", super::limits::in_words(scenario));
     row("needs", needs(scenario, &forecast));
     for threshold in &scenario.thresholds {
         let symbol = threshold.comparison.symbol();
@@ -88,6 +89,13 @@ pub fn plan(scenario: &Scenario) -> String {
     }
     for warning in &scenario.warnings {
         row("warning", warning.to_string());
+    }
+    if let Some(refusal) = super::limits::beyond(scenario) {
+        let text = format!("a run is refused: {}; {}", refusal.reason, refusal.hint);
+        row("note", text);
+    }
+    if let Some(question) = super::limits::unasked(scenario) {
+        row("note", format!("{}: a run needs --yes", question.reason));
     }
     redact(&out, &scenario.secrets).into_owned()
 }

@@ -13,7 +13,7 @@ pub const ROUND_TRIP: f64 = 0.01;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pressure {
     /// Dials a second: the steepest ascent or the most arrivals, and what clients dial that close by
-    /// their own step; reconnects come on top. Never more than the cap lets through.
+    /// their own step; reconnects come on top. The cap may let less through.
     pub dials_per_s: f64,
     /// Messages a second that are scheduled, or that come with the arrivals of an open load.
     pub messages_per_s: f64,
@@ -71,7 +71,7 @@ impl Pressure {
             }
         }
         Self {
-            dials_per_s: (arrivals + again).min(scenario.limits.dials_per_s as f64),
+            dials_per_s: arrivals + again,
             messages_per_s: scheduled,
             looped_messages_per_s: looped,
             clients,
@@ -84,10 +84,10 @@ impl Pressure {
     }
 
     /// What needs an explicit yes when the target is somebody else's machine.
-    pub fn unasked(&self) -> Vec<Excess> {
+    pub fn unasked(&self, limits: &Limits) -> Vec<Excess> {
         let dials = Excess {
             unit: "dials/s",
-            planned: self.dials_per_s,
+            planned: self.dials_per_s.min(limits.dials_per_s as f64),
             allowed: UNASKED.dials_per_s,
             flag: "--max-dials-per-s",
         };
@@ -248,11 +248,14 @@ mod tests {
     }
 
     #[test]
-    fn the_cap_on_dials_bounds_what_is_planned() {
-        let steep =
-            "stages = [ { duration = \"1ms\", clients = 500 } ]\n[limits]\ndials_per_s = 50";
-        assert_eq!(pressure(steep, "").dials_per_s, 50.0);
-        assert_eq!(pressure(steep, "").unasked(), []);
+    fn dials_that_the_cap_holds_back_need_no_yes() {
+        let plan = pressure("stages = [ { duration = \"1ms\", clients = 500 } ]", "");
+        let capped = Limits {
+            dials_per_s: 100,
+            ..Limits::ELSEWHERE
+        };
+        assert_eq!(plan.unasked(&capped), []);
+        assert_eq!(plan.unasked(&Limits::ELSEWHERE)[0].planned, 1_000.0);
     }
 
     #[test]
@@ -275,7 +278,7 @@ mod tests {
                 vec!["messages/s", "clients"],
             ),
         ] {
-            assert_eq!(units(plan.unasked()), unasked, "{plan:?}");
+            assert_eq!(units(plan.unasked(&Limits::ELSEWHERE)), unasked, "{plan:?}");
             assert_eq!(units(plan.beyond(&Limits::ELSEWHERE)), beyond, "{plan:?}");
             assert_eq!(units(plan.beyond(&Limits::LOOPBACK)), [""; 0], "{plan:?}");
         }

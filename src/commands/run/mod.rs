@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 
+use crate::commands::limits;
 use crate::engine::plan::Plan;
 use crate::engine::run as engine;
 use crate::exit::Exit;
@@ -39,6 +40,8 @@ pub struct Options {
     pub quiet: bool,
     /// More talk.
     pub verbose: bool,
+    /// A target that is not this machine may be pressed hard.
+    pub yes: bool,
     /// What stdout can show.
     pub look: Look,
 }
@@ -51,6 +54,11 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
         for warning in &scenario.warnings {
             let _ = writeln!(talk, "warning: {warning}");
         }
+    }
+    let questioned = || limits::unasked(&scenario).filter(|_| !options.yes);
+    if let Some(refusal) = limits::beyond(&scenario).or_else(questioned) {
+        let _ = writeln!(talk, "error: {}\nhint: {}", refusal.reason, refusal.hint);
+        return Ok(Exit::Usage);
     }
     let shards = preflight::shards(&scenario);
     preflight::check(&scenario)?;
