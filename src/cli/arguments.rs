@@ -173,6 +173,11 @@ pub struct RunArguments {
         help_heading = "Limits"
     )]
     pub yes: bool,
+    /// Do not dial once before the load. That dial ends the run (exit 3) when nobody is there: dns,
+    /// refused, unreachable, connect_timeout or tls, after 3 s at most, unless clients reconnect;
+    /// any other failure is a warning. A built-in server is not dialled
+    #[arg(long, help_heading = "Limits")]
+    pub no_test_dial: bool,
     /// Write results into this folder (new or empty) instead of results/NAME/TIME/
     #[arg(long, value_name = "DIR", env = "WSBENCH_OUT", help_heading = "Output")]
     pub out: Option<PathBuf>,

@@ -22,6 +22,7 @@ pub fn run(arguments: RunArguments, quiet: bool, verbose: u8) -> anyhow::Result<
         quiet,
         verbose: verbose > 0,
         yes: arguments.yes,
+        test_dial: !arguments.no_test_dial,
         look: super::look(),
     };
     commands::run::run(scenario, &options)

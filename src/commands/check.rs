@@ -71,7 +71,7 @@ pub fn plan(scenario: &Scenario) -> String {
     row("heartbeats", heartbeat(&scenario.heartbeat, &forecast));
     row("reconnect", reconnect(scenario));
     row("limits", super::limits::in_words(scenario));
-    row("needs", needs(scenario, &forecast));
+    row("needs", needs(&forecast));
     for threshold in &scenario.thresholds {
         let symbol = threshold.comparison.symbol();
         let abort = if threshold.abort_run {
@@ -279,21 +279,23 @@ fn reconnect(scenario: &Scenario) -> String {
     text
 }
 
-fn needs(scenario: &Scenario, forecast: &Forecast) -> String {
+fn needs(forecast: &Forecast) -> String {
     let memory = ByteSize((forecast.memory >> 20) << 20);
-    let sources = scenario.target.source_addresses.len().max(1) as u64;
     let clients = u64::from(forecast.max_clients);
+    let paths = forecast.paths;
     let mut text = format!(
         "{} descriptors, about {memory} of memory, {} ephemeral ports",
         number(forecast.descriptors as f64),
         number(clients as f64)
     );
-    if clients > EPHEMERAL_PORTS * sources {
+    if clients > EPHEMERAL_PORTS * paths {
         let wanted = clients.div_ceil(EPHEMERAL_PORTS);
         let _ = write!(
             text,
-            " (one address has {} for one target: give {wanted} target.source_addresses)",
-            number(EPHEMERAL_PORTS as f64)
+            " (one source address has {} for one target, and {} of such pairs are dialled: \
+             give {wanted} target.source_addresses)",
+            number(EPHEMERAL_PORTS as f64),
+            number(paths as f64)
         );
     }
     text

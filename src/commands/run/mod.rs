@@ -42,6 +42,8 @@ pub struct Options {
     pub verbose: bool,
     /// A target that is not this machine may be pressed hard.
     pub yes: bool,
+    /// Dial once before the load.
+    pub test_dial: bool,
     /// What stdout can show.
     pub look: Look,
 }
@@ -55,13 +57,11 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
             let _ = writeln!(talk, "warning: {warning}");
         }
     }
-    let questioned = || limits::unasked(&scenario).filter(|_| !options.yes);
-    if let Some(refusal) = limits::beyond(&scenario).or_else(questioned) {
-        let _ = writeln!(talk, "error: {}\nhint: {}", refusal.reason, refusal.hint);
+    if refuses(&scenario, options.yes) {
         return Ok(Exit::Usage);
     }
     let shards = preflight::shards(&scenario);
-    preflight::check(&scenario)?;
+    ready(&scenario, shards, options)?;
     #[expect(
         clippy::disallowed_methods,
         reason = "names the results folder, which is there before the run's epoch"
@@ -106,6 +106,41 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
             Ok(Exit::CouldNotRun)
         }
     }
+}
+
+/// Holds the plan against the machine and the target; the error says what keeps it from running.
+fn ready(scenario: &Arc<Scenario>, shards: u16, options: &Options) -> anyhow::Result<()> {
+    let mut found = preflight::check(scenario, shards)?;
+    // The built-in server is not there yet, and need not be tried.
+    if options.test_dial && scenario.server.is_none() {
+        let dialled = preflight::test_dial(scenario)?;
+        found.facts.extend(dialled.facts);
+        found.warnings.extend(dialled.warnings);
+    }
+    let mut talk = anstream::stderr();
+    if options.verbose {
+        for fact in &found.facts {
+            let _ = writeln!(talk, "{fact}");
+        }
+    }
+    if !options.quiet && !options.json {
+        for warning in &found.warnings {
+            let _ = writeln!(talk, "warning: {warning}");
+        }
+    }
+    Ok(())
+}
+
+/// Says why a plan asks too much of its target, if it does.
+fn refuses(scenario: &Scenario, yes: bool) -> bool {
+    let question = limits::unasked(scenario).filter(|_| !yes);
+    let refusals = [limits::beyond(scenario), question];
+    let refusals: Vec<_> = refusals.into_iter().flatten().collect();
+    for refusal in &refusals {
+        let (reason, hint) = (&refusal.reason, &refusal.hint);
+        let _ = writeln!(anstream::stderr(), "error: {reason}\nhint: {hint}");
+    }
+    !refusals.is_empty()
 }
 
 fn open_store(
