@@ -1,7 +1,7 @@
 //! `wsbench run`: from a scenario to a verdict.
 //!
-//! Everything that can refuse does so before the first connection: limits, results folder, built-in
-//! server, TLS files. After that nothing that was measured is lost: the timeline is on disk second
+//! Everything that can refuse does so before the load: limits, what the machine has, one test dial,
+//! results folder, built-in server, TLS files. After that nothing that was measured is lost: the timeline is on disk second
 //! by second, and every end, Ctrl-C included, is summed up, saved and judged.
 
 mod conclude;
