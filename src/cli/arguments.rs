@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::server_flags::ServerFlags;
@@ -139,6 +140,18 @@ pub struct OverrideArguments {
     /// Seed of every random draw: the same seed, the same schedule [default: the scenario's, or 1]
     #[arg(long, value_name = "NUMBER", env = "WSBENCH_SEED")]
     pub seed: Option<u64>,
+    /// Most dials a second, reconnects included; those beyond it wait
+    /// [default: the scenario's, or 50k if every target is loopback, else 1k]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub max_dials_per_s: Option<Count>,
+    /// Refuse a plan of more messages a second
+    /// [default: the scenario's, or none if every target is loopback, else 10k]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub max_messages_per_s: Option<Count>,
+    /// Refuse a plan of more clients at once
+    /// [default: the scenario's, or none if every target is loopback, else 10k]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub max_clients: Option<Count>,
 }
 
 /// `wsbench run`.
@@ -151,6 +164,20 @@ pub struct RunArguments {
     pub overrides: OverrideArguments,
     #[command(flatten)]
     pub ad_hoc: AdHocArguments,
+    /// Yes, the target is mine to load: one that is not loopback is not dialled more than 100 times
+    /// a second, sent more than 1,000 messages a second or held by more than 1,000 clients without it
+    #[arg(
+        long,
+        env = "WSBENCH_YES",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "Limits"
+    )]
+    pub yes: bool,
+    /// Do not dial once before the load. That dial ends the run (exit 3) when nobody is there: dns,
+    /// refused, unreachable, connect_timeout or tls, after 3 s at most, unless clients reconnect;
+    /// any other failure is a warning. A built-in server is not dialled
+    #[arg(long, help_heading = "Limits")]
+    pub no_test_dial: bool,
     /// Write results into this folder (new or empty) instead of results/NAME/TIME/
     #[arg(long, value_name = "DIR", env = "WSBENCH_OUT", help_heading = "Output")]
     pub out: Option<PathBuf>,

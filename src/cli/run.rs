@@ -21,6 +21,8 @@ pub fn run(arguments: RunArguments, quiet: bool, verbose: u8) -> anyhow::Result<
         json: arguments.json,
         quiet,
         verbose: verbose > 0,
+        yes: arguments.yes,
+        test_dial: !arguments.no_test_dial,
         look: super::look(),
     };
     commands::run::run(scenario, &options)
@@ -93,6 +95,9 @@ fn overrides(arguments: &OverrideArguments) -> Overrides {
         server_name: arguments.server_name.clone(),
         source_addresses: arguments.source_address.clone(),
         seed: arguments.seed,
+        max_dials_per_s: arguments.max_dials_per_s.map(|count| count.0),
+        max_messages_per_s: arguments.max_messages_per_s.map(|count| count.0),
+        max_clients: arguments.max_clients.map(|count| count.0),
     }
 }
 

@@ -70,7 +70,8 @@ pub fn plan(scenario: &Scenario) -> String {
     row("deliveries", deliveries(&forecast));
     row("heartbeats", heartbeat(&scenario.heartbeat, &forecast));
     row("reconnect", reconnect(scenario));
-    row("needs", needs(scenario, &forecast));
+    row("limits", super::limits::in_words(scenario));
+    row("needs", needs(&forecast));
     for threshold in &scenario.thresholds {
         let symbol = threshold.comparison.symbol();
         let abort = if threshold.abort_run {
@@ -88,6 +89,13 @@ pub fn plan(scenario: &Scenario) -> String {
     }
     for warning in &scenario.warnings {
         row("warning", warning.to_string());
+    }
+    if let Some(refusal) = super::limits::beyond(scenario) {
+        let text = format!("a run is refused: {}; {}", refusal.reason, refusal.hint);
+        row("note", text);
+    }
+    if let Some(question) = super::limits::unasked(scenario) {
+        row("note", format!("{}: a run needs --yes", question.reason));
     }
     redact(&out, &scenario.secrets).into_owned()
 }
@@ -271,21 +279,23 @@ fn reconnect(scenario: &Scenario) -> String {
     text
 }
 
-fn needs(scenario: &Scenario, forecast: &Forecast) -> String {
+fn needs(forecast: &Forecast) -> String {
     let memory = ByteSize((forecast.memory >> 20) << 20);
-    let sources = scenario.target.source_addresses.len().max(1) as u64;
     let clients = u64::from(forecast.max_clients);
+    let paths = forecast.paths;
     let mut text = format!(
         "{} descriptors, about {memory} of memory, {} ephemeral ports",
         number(forecast.descriptors as f64),
         number(clients as f64)
     );
-    if clients > EPHEMERAL_PORTS * sources {
+    if clients > EPHEMERAL_PORTS * paths {
         let wanted = clients.div_ceil(EPHEMERAL_PORTS);
         let _ = write!(
             text,
-            " (one address has {} for one target: give {wanted} target.source_addresses)",
-            number(EPHEMERAL_PORTS as f64)
+            " (one source address has {} for one target, and {} of such pairs are dialled: \
+             give {wanted} target.source_addresses)",
+            number(EPHEMERAL_PORTS as f64),
+            number(paths as f64)
         );
     }
     text

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod descriptors;
 pub mod init;
+pub mod limits;
 pub mod report;
 pub mod run;
 pub mod schema;

@@ -39,7 +39,7 @@ pub struct Client<D: Dial> {
     /// When it was told to leave; [`Offset::MAX`] = not yet.
     pub(super) left_at: Offset,
     backoff: Backoff,
-    /// When its next dial is due.
+    /// When its next dial is due: first its start, then as the reconnect policy says.
     due: Offset,
     /// When its connection was lost, until it has a new one.
     lost_at: Option<Offset>,
@@ -100,7 +100,7 @@ impl<D: Dial + 'static> Client<D> {
                         Next::Restart => {
                             let plan = &self.shard.plan.scenario.reconnect;
                             self.backoff.lost(plan, Some(ended.at.since(opened)));
-                            self.due = self.shard.now();
+                            self.due = ended.at;
                             continue;
                         }
                         Next::Reconnect => {}
@@ -115,9 +115,12 @@ impl<D: Dial + 'static> Client<D> {
         }
     }
 
-    /// One attempt; `None` when the run ended first.
+    /// One attempt; `None` when the run ended, or the client was to leave, first.
     async fn dial(&mut self) -> Option<Result<Dialled<D::Stream>, ()>> {
         let shard = Rc::clone(&self.shard);
+        if !shard.admit(self.due, &self.control).await {
+            return None;
+        }
         let begun = shard.now();
         let origin = shard.plan.origin(begun);
         shard.count(origin, Counter::ConnectionsAttempted);
@@ -258,9 +261,8 @@ impl<D: Dial + 'static> Client<D> {
         };
         self.due = shard.now() + delay;
         let (slot, until) = (self.control.slot, Stage::Draining);
-        shard
-            .sleep(slot, self.due, until, Some(&self.control))
-            .await;
+        let control = Some(&*self.control);
+        shard.sleep(slot, self.due, until, control).await;
         true
     }
 }

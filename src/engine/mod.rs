@@ -1,7 +1,7 @@
 //! The engine: runs a scenario and measures it.
 //!
-//! Pure rules first: `heartbeat`, `reconnect`, `schedule`, `extract`, `matching`, `faults`, `due`
-//! and `program` are functions of (event, offset); they read no clock and hold no socket, so their tests are
+//! Pure rules first: `heartbeat`, `reconnect`, `schedule`, `extract`, `matching`, `faults`, `due`,
+//! `gate` and `program` are functions of (event, offset); they read no clock and hold no socket, so their tests are
 //! tables. Around them the loop: `run` moves `shard`s through their `stage`s, a shard's `pacer` wakes
 //! its `client`s, and a client's `live` connection sends, receives and records.
 
@@ -10,6 +10,7 @@ pub mod due;
 mod events;
 pub mod extract;
 pub mod faults;
+pub mod gate;
 pub mod groups;
 pub mod heartbeat;
 pub mod identity;

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::client::Client;
 use super::due::Slot;
 use super::faults::{self, Effects, Order};
+use super::gate::Gate;
 use super::matching::Reader;
 use super::pacer::Pacer;
 use super::plan::{INTERVAL, Plan};
@@ -74,6 +75,8 @@ pub struct Shard<D: Dial> {
     pub readers: RefCell<Vec<Reader>>,
     /// How it dials.
     pub dialler: D,
+    /// When it may.
+    pub gate: RefCell<Gate>,
     /// What its clients are to do.
     pub stage: Cell<Stage>,
     /// When clients were told to send nothing new; [`Offset::MAX`] = not yet.
@@ -117,6 +120,7 @@ pub async fn run<D: Dial + 'static>(
     let shard = Rc::new(Shard {
         index,
         pacer: Pacer::new(plan.epoch, alarm),
+        gate: RefCell::new(Gate::new(plan.scenario.limits.dials_per_s, plan.shards)),
         readers: RefCell::new(plan.matchers.iter().cloned().map(Reader::new).collect()),
         plan,
         recorder: RefCell::new(Recorder::new()),

@@ -85,8 +85,10 @@ catalogue! {
         PongDelay = "pong_delay", Lower;
         /// Loss of a connection to its re-establishment, waiting included.
         ReconnectTime = "reconnect_time", Lower;
-        /// Dial begun - due.
+        /// Client started - due.
         ArrivalLag = "arrival_lag", Lower;
+        /// Dial begun - due, of every dial, reconnects included.
+        DialLag = "dial_lag", Lower;
         /// An open connection's life.
         SessionTime = "session_time", Neutral;
     }
@@ -114,6 +116,8 @@ catalogue! {
         ConnectionsOpened = "connections_opened", Higher;
         /// Dials that failed (by kind in the failures).
         ConnectionsFailed = "connections_failed", Lower;
+        /// Dials that were due and had to wait for our own cap on dials a second.
+        DialsHeldBack = "dials_held_back", Lower;
         /// Dials given up because the run ended.
         ConnectionsAbandoned = "connections_abandoned", Neutral;
         /// Open connections that ended (by cause in the closes).

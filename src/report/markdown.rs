@@ -24,6 +24,9 @@ pub fn render(result: &RunResult) -> String {
             result.scenario.seed
         ),
     );
+    if let Some(limits) = view::limits(result) {
+        push(&mut text, &format!("limits: {}\n", cell(&limits)));
+    }
     for reason in &result.validity.reasons {
         push(
             &mut text,

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use crate::metrics::Counter;
 use crate::metrics::histogram::is_supported;
 use crate::result::summary::QUANTILES;
 use crate::result::text::printable;
@@ -93,6 +94,28 @@ pub fn figures(metric: &MetricSummary) -> [String; 6] {
     ]
 }
 
+/// How hard the run might press its target, and whether that held dials back.
+pub fn limits(result: &RunResult) -> Option<String> {
+    let limits = result.limits?;
+    let mut text = format!("{} dials/s", count(limits.dials_per_s));
+    let others = [
+        (limits.messages_per_s, "messages/s"),
+        (limits.clients, "clients"),
+    ];
+    for (limit, unit) in others {
+        if let Some(limit) = limit {
+            text += &format!(", {} {unit}", count(limit));
+        }
+    }
+    let counters = [&result.summary.counters, &result.outside_measure.counters];
+    let held = counters.map(|counters| counters.get(&Counter::DialsHeldBack).copied());
+    let held: u64 = held.into_iter().flatten().sum();
+    if held > 0 {
+        text += &format!("; {} dials waited for it (see dial_lag)", count(held));
+    }
+    Some(text)
+}
+
 /// The value a threshold was judged by.
 pub fn threshold_value(outcome: &ThresholdOutcome) -> String {
     match (outcome.value, outcome.unit.as_str()) {
@@ -173,5 +196,21 @@ mod tests {
         assert_eq!(rate(1_234.56), "1,234.6/s");
         assert_eq!(seconds(35.0), "35 s");
         assert_eq!(millis(f64::NAN), "0.000");
+    }
+
+    #[test]
+    fn limits_are_shown_with_what_waited_for_them() {
+        let mut result = crate::result::fixture::result();
+        assert_eq!(limits(&result).as_deref(), Some("50,000 dials/s"));
+        let counters = &mut result.outside_measure.counters;
+        counters.insert(Counter::DialsHeldBack, 1_200);
+        let shown = result.limits.as_mut().expect("known");
+        (shown.dials_per_s, shown.messages_per_s) = (1_000, Some(10_000));
+        assert_eq!(
+            limits(&result).as_deref(),
+            Some("1,000 dials/s, 10,000 messages/s; 1,200 dials waited for it (see dial_lag)")
+        );
+        result.limits = None;
+        assert_eq!(limits(&result), None);
     }
 }

@@ -41,8 +41,21 @@ pub struct RunFacts {
     pub closed_loop: bool,
     /// When the generator's own lateness spoils the run.
     pub limits: ValidityLimits,
+    /// How hard the run might press its target.
+    pub caps: Caps,
     /// How long an unanswered message of a metric had waited at least (the shortest timeout).
     pub unanswered_after: BTreeMap<Metric, Duration>,
+}
+
+/// How hard a run might press its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caps {
+    /// Dials a second, first dials and reconnects; those beyond it waited.
+    pub dials_per_s: u64,
+    /// Messages a second that the plan might ask for; `None` = any number.
+    pub messages_per_s: Option<u64>,
+    /// Clients at once that the plan might ask for; `None` = any number.
+    pub clients: Option<u64>,
 }
 
 /// Where the phases of a run ended, from its start; an early end moves all later ones to itself.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{EndReason, Environment, Phases, RunFacts, RunResult, Timeline, ValidityLimits};
+use super::{Caps, EndReason, Environment, Phases, RunFacts, RunResult, Timeline, ValidityLimits};
 use crate::clock::Offset;
 use crate::failure::{CloseCause, FailureKind};
 use crate::metrics::{
@@ -38,6 +38,11 @@ pub fn facts() -> RunFacts {
         limits: ValidityLimits {
             shortest_period: Some(Duration::from_secs(1)),
             ..ValidityLimits::default()
+        },
+        caps: Caps {
+            dials_per_s: 50_000,
+            messages_per_s: None,
+            clients: None,
         },
         unanswered_after: [Metric::RoundTrip, Metric::ServiceTime]
             .map(|metric| (metric, Duration::from_secs(5)))

@@ -13,7 +13,7 @@ use crate::metrics::{AtEnd, Counter, Sheet, Total, conservation};
 
 use super::judgement::{InvalidReason, ThresholdOutcome, Verdict};
 use super::summary::{self, Redact, Summary, TallyRow, millis};
-use super::{EndReason, Environment, Phases, RunFacts, Timeline};
+use super::{Caps, EndReason, Environment, Phases, RunFacts, Timeline};
 
 /// The version this build writes, and the newest it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -35,6 +35,9 @@ pub struct RunResult {
     pub server: Option<String>,
     /// What the load asked for, in words.
     pub load: String,
+    /// How hard the run might press its target; results of earlier versions do not say.
+    #[serde(default)]
+    pub limits: Option<Caps>,
     /// Where it ran.
     pub environment: Environment,
     /// Wall time at the start, RFC 3339 in UTC.
@@ -178,6 +181,7 @@ impl RunResult {
             },
             server: facts.server,
             load: facts.load,
+            limits: Some(facts.caps),
             environment,
             started: jiff::Timestamp::try_from(facts.started)
                 .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
@@ -284,6 +288,7 @@ mod tests {
             "/scenario/sha256",
             "/scenario/seed",
             "/target",
+            "/limits/dials_per_s",
             "/environment/cpu",
             "/phases/measure_end_s",
             "/end_reason",

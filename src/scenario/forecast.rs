@@ -3,9 +3,9 @@
 //! Exact for schedules (areas under the load curve); it does not guess how fast a server answers, so
 //! closed steps that repeat for ever are left out and said so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Context, HeartbeatStyle, Load, LoadModel, Scenario, Session, Step};
+use super::{Address, Context, HeartbeatStyle, Load, LoadModel, Scenario, Session, Step};
 
 /// Expectations of a run in which nothing goes wrong.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,16 +26,22 @@ pub struct Forecast {
     pub receivers: Option<f64>,
     /// Deliveries per second while most clients are connected.
     pub peak_deliveries: Option<f64>,
+    /// Pairs of a source address and a target's address and port: each has ports of its own.
+    pub paths: u64,
     /// File descriptors of the generator.
     pub descriptors: u64,
-    /// Bytes of memory of the generator, roughly.
+    /// Bytes of memory of the generator, the kernel's part included, roughly.
     pub memory: u64,
 }
 
 /// Bytes a client: connection, session, timers, buffers.
-const CLIENT: u64 = 6 << 10;
+const CLIENT: u64 = 4 << 10;
 /// Bytes more for TLS.
-const TLS: u64 = 14 << 10;
+const TLS: u64 = 16 << 10;
+/// Bytes a socket takes in the kernel while little is under way.
+const SOCKET: u64 = 4 << 10;
+/// Clients whose target and source address are looked at: both are dealt in turn.
+const MAX_PATHS: u32 = 4_096;
 /// Histograms and code.
 const BASE: u64 = 24 << 20;
 /// Standard streams, result files, timers, the runtimes.
@@ -72,7 +78,8 @@ impl Forecast {
             .urls
             .iter()
             .any(|url| url.to_string().starts_with("wss"));
-        let client = if secure { CLIENT + TLS } else { CLIENT };
+        let tls = if secure { TLS } else { 0 };
+        let client = CLIENT + tls + SOCKET;
         Self {
             arrivals,
             max_clients,
@@ -85,10 +92,37 @@ impl Forecast {
             peak_beats: beats.then(|| peak / scenario.heartbeat.interval.as_secs_f64()),
             receivers,
             peak_deliveries: receivers.map(|_| delivered * peak).filter(|_| !open),
+            paths: paths(scenario, max_clients),
             descriptors: u64::from(max_clients) + OWN_DESCRIPTORS,
             memory: BASE + u64::from(max_clients) * client,
         }
     }
+}
+
+/// Pairs of a source address and a target that clients dial; names count as they are written.
+fn paths(scenario: &Scenario, max_clients: u32) -> u64 {
+    let target = &scenario.target;
+    let rows: &[Vec<String>] = scenario.data.as_ref().map_or(&[], |data| &data.rows);
+    let mut rng = fastrand::Rng::with_seed(scenario.seed);
+    let mut seen = BTreeSet::new();
+    for client in 0..max_clients.min(MAX_PATHS) as usize {
+        let Some(url) = target.urls.get(client % target.urls.len().max(1)) else {
+            break;
+        };
+        let row = rows.get(client % rows.len().max(1));
+        let context = Context {
+            client: client as u64,
+            row: row.map_or(&[], Vec::as_slice),
+            ..Context::default()
+        };
+        let mut text = Vec::new();
+        url.render(&context, &mut rng, &mut text);
+        let address = Address::parse(&String::from_utf8_lossy(&text));
+        let place = address.map(|address| (address.host, address.port)).ok();
+        let source = client.checked_rem(target.source_addresses.len());
+        seen.insert((source, place));
+    }
+    seen.len().max(1) as u64
 }
 
 /// Integral of the curve: client-seconds of a closed load, arrivals of an open one.
@@ -133,7 +167,7 @@ fn ascents(load: &Load) -> f64 {
 }
 
 /// Messages that a client sends a fixed number of times.
-fn once(steps: &[Step]) -> f64 {
+pub(super) fn once(steps: &[Step]) -> f64 {
     let of = |step: &Step| match step {
         Step::Send(send) if send.schedule.is_none() => 1.0,
         Step::Repeat {
@@ -146,7 +180,7 @@ fn once(steps: &[Step]) -> f64 {
 }
 
 /// Period in seconds and number of each schedule.
-fn schedules(steps: &[Step]) -> impl Iterator<Item = (f64, Option<u64>)> + '_ {
+pub(super) fn schedules(steps: &[Step]) -> impl Iterator<Item = (f64, Option<u64>)> + '_ {
     steps.iter().filter_map(|step| match step {
         Step::Send(send) => {
             let schedule = send.schedule.as_ref()?;
@@ -272,5 +306,33 @@ mod tests {
             "{}",
             forecast.messages
         );
+    }
+
+    #[test]
+    fn paths_are_the_pairs_that_are_dealt() {
+        let load = "[load]\nstages = [ { duration = \"1s\", clients = 100 } ]\n[target]\n";
+        let two = "urls = [\"ws://a/x\", \"ws://b/{{client}}\"]\n";
+        let ips = |n: u32| {
+            let ips: Vec<_> = (1..=n).map(|n| format!("\"127.0.0.{n}\"")).collect();
+            format!("source_addresses = [{}]\n", ips.join(", "))
+        };
+        for (target, expected) in [
+            ("url = \"ws://a/{{uuid}}\"\n".to_owned(), 1),
+            ("url = \"ws://a:{{9000 + client % 4}}/\"\n".to_owned(), 4),
+            (two.to_owned(), 2),
+            (two.to_owned() + &ips(3), 6),
+            // In step: the first source only ever dials the first target.
+            (two.to_owned() + &ips(2), 2),
+        ] {
+            let statistics = Statistics {
+                kind: &|_| None,
+                names: &[],
+            };
+            let text = format!("name = \"x\"\n{load}{target}");
+            let none = Overrides::default();
+            let read = Scenario::parse("x.toml", &text, &none, &|_| None, &statistics);
+            let scenario = read.unwrap_or_else(|problems| panic!("{problems}"));
+            assert_eq!(Forecast::of(&scenario).paths, expected, "{target}");
+        }
     }
 }

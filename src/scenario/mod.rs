@@ -9,9 +9,11 @@ pub mod fault;
 mod file;
 pub mod forecast;
 pub mod heartbeat;
+pub mod limits;
 pub mod load;
 pub mod matcher;
 mod nearest;
+pub mod pressure;
 pub mod problem;
 pub mod reconnect;
 pub mod redact;
@@ -32,9 +34,11 @@ pub use fault::{ClientFault, Fault, FaultKind, ServerEnding, ServerFault, Server
 pub use file::{Overrides, schema};
 pub use forecast::Forecast;
 pub use heartbeat::{AnswerPings, Heartbeat, HeartbeatStyle};
+pub use limits::Limits;
 pub use load::{Load, LoadModel, Stage};
 pub use matcher::{Capture, Matcher, Pointer, PointerError, Reply};
 pub(crate) use nearest::nearest;
+pub use pressure::Pressure;
 pub use problem::{Problem, Problems};
 pub use reconnect::{Jitter, Reconnect, ReconnectPolicy};
 pub use redact::{REDACTED, redact, redact_url};
@@ -63,6 +67,8 @@ pub struct Scenario {
     pub server: Option<ServerPlan>,
     /// How many clients, when.
     pub load: Load,
+    /// How hard it may press the target.
+    pub limits: Limits,
     /// The liveness probe of every client.
     pub heartbeat: Heartbeat,
     /// What a client does after losing its connection.

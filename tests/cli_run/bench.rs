@@ -102,6 +102,7 @@ reply = {{ echo = true, timeout = "800ms" }}
             "WSBENCH_TARGET",
             "WSBENCH_OUT",
             "WSBENCH_SEED",
+            "WSBENCH_YES",
             "NO_COLOR",
             "CI",
         ] {

@@ -79,7 +79,8 @@ fn a_target_that_cannot_be_reached_is_no_pass() {
         .and_then(|l| l.local_addr())
         .expect("a port");
     let target = format!("ws://{port}/");
-    let output = bench.run(&bench.scenario("900ms", ""), &["--target", &target]);
+    let flags = ["--no-test-dial", "--target", &target];
+    let output = bench.run(&bench.scenario("900ms", ""), &flags);
     assert_exit(&output, 3);
     let stdout = text(&output.stdout);
     assert!(stdout.contains("refused"), "{stdout}");

@@ -1,6 +1,7 @@
 //! The real shards of a run, and servers that do exactly as told, on one thread and a paused clock:
 //! every count is exact, and after every run the books balance.
 
+mod caps;
 mod endings;
 mod faults;
 mod heartbeats;

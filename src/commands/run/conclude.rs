@@ -8,7 +8,7 @@ use crate::engine::plan::Plan;
 use crate::engine::run::{End, Interrupt, Outcome};
 use crate::metrics::conservation::AtEnd;
 use crate::metrics::{Counter, Sheet};
-use crate::result::{EndReason, Environment, Phases, RunFacts, RunResult, ValidityLimits};
+use crate::result::{Caps, EndReason, Environment, Phases, RunFacts, RunResult, ValidityLimits};
 use crate::scenario::{LoadModel, Scenario, Step, redact, redact_url};
 
 use super::observe::Observed;
@@ -85,7 +85,17 @@ fn facts(
             busy: validity.busy,
             dropped_arrivals: validity.dropped_arrivals,
         },
+        caps: caps(scenario),
         unanswered_after: observed.unanswered_after.clone(),
+    }
+}
+
+fn caps(scenario: &Scenario) -> Caps {
+    let limits = scenario.limits;
+    Caps {
+        dials_per_s: limits.dials_per_s,
+        messages_per_s: limits.messages_per_s,
+        clients: limits.clients,
     }
 }
 

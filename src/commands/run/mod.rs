@@ -1,7 +1,7 @@
 //! `wsbench run`: from a scenario to a verdict.
 //!
-//! Everything that can refuse does so before the first connection: limits, results folder, built-in
-//! server, TLS files. After that nothing that was measured is lost: the timeline is on disk second
+//! Everything that can refuse does so before the load: limits, what the machine has, one test dial,
+//! results folder, built-in server, TLS files. After that nothing that was measured is lost: the timeline is on disk second
 //! by second, and every end, Ctrl-C included, is summed up, saved and judged.
 
 mod conclude;
@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 
+use crate::commands::limits;
 use crate::engine::plan::Plan;
 use crate::engine::run as engine;
 use crate::exit::Exit;
@@ -39,6 +40,10 @@ pub struct Options {
     pub quiet: bool,
     /// More talk.
     pub verbose: bool,
+    /// A target that is not this machine may be pressed hard.
+    pub yes: bool,
+    /// Dial once before the load.
+    pub test_dial: bool,
     /// What stdout can show.
     pub look: Look,
 }
@@ -52,8 +57,11 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
             let _ = writeln!(talk, "warning: {warning}");
         }
     }
+    if refuses(&scenario, options.yes) {
+        return Ok(Exit::Usage);
+    }
     let shards = preflight::shards(&scenario);
-    preflight::check(&scenario)?;
+    ready(&scenario, shards, options)?;
     #[expect(
         clippy::disallowed_methods,
         reason = "names the results folder, which is there before the run's epoch"
@@ -98,6 +106,41 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
             Ok(Exit::CouldNotRun)
         }
     }
+}
+
+/// Holds the plan against the machine and the target; the error says what keeps it from running.
+fn ready(scenario: &Arc<Scenario>, shards: u16, options: &Options) -> anyhow::Result<()> {
+    let mut found = preflight::check(scenario, shards)?;
+    // The built-in server is not there yet, and need not be tried.
+    if options.test_dial && scenario.server.is_none() {
+        let dialled = preflight::test_dial(scenario)?;
+        found.facts.extend(dialled.facts);
+        found.warnings.extend(dialled.warnings);
+    }
+    let mut talk = anstream::stderr();
+    if options.verbose {
+        for fact in &found.facts {
+            let _ = writeln!(talk, "{fact}");
+        }
+    }
+    if !options.quiet && !options.json {
+        for warning in &found.warnings {
+            let _ = writeln!(talk, "warning: {warning}");
+        }
+    }
+    Ok(())
+}
+
+/// Says why a plan asks too much of its target, if it does.
+fn refuses(scenario: &Scenario, yes: bool) -> bool {
+    let question = limits::unasked(scenario).filter(|_| !yes);
+    let refusals = [limits::beyond(scenario), question];
+    let refusals: Vec<_> = refusals.into_iter().flatten().collect();
+    for refusal in &refusals {
+        let (reason, hint) = (&refusal.reason, &refusal.hint);
+        let _ = writeln!(anstream::stderr(), "error: {reason}\nhint: {hint}");
+    }
+    !refusals.is_empty()
 }
 
 fn open_store(

@@ -45,6 +45,7 @@ mod tests {
         let events = Events {
             list: list.iter().map(event).collect(),
             dropped: 0,
+            ..Events::default()
         };
         let ready = inbox.take(&events, Offset::from_nanos(until));
         ready.iter().map(|e| (e.at.nanos(), e.client)).collect()

@@ -76,6 +76,9 @@ impl Page {
         );
         self.field("load", &result.load);
         self.field("run", &length);
+        if let Some(limits) = view::limits(result) {
+            self.field("limits", &limits);
+        }
     }
 
     /// Every distribution in one table: the path of a connection, then of a message.
@@ -94,6 +97,7 @@ impl Page {
             Metric::TlsHandshake,
             Metric::Upgrade,
             Metric::ArrivalLag,
+            Metric::DialLag,
             Metric::ReconnectTime,
             Metric::DeathDetection,
             Metric::SessionTime,

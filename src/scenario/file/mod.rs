@@ -10,6 +10,7 @@ mod environment;
 mod fault;
 mod findings;
 mod heartbeat;
+mod limits;
 mod load;
 mod matcher;
 mod overrides;
@@ -265,6 +266,7 @@ impl Builder<'_> {
             .is_there()
             .then(|| self.server(&server_section, url.as_ref()));
         let load = self.load(&root.child("load", &tables::LOAD));
+        let limits = self.caps(&root.child("limits", &tables::LIMITS), &target);
         let heartbeat = self.heartbeat(&root.child("heartbeat", &tables::HEARTBEAT));
         let reconnect = self.reconnect(&root.child("reconnect", &tables::RECONNECT));
         let sessions = self.sessions(root);
@@ -294,6 +296,7 @@ impl Builder<'_> {
             target,
             server,
             load,
+            limits,
             heartbeat,
             reconnect,
             sessions,

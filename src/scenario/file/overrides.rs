@@ -34,6 +34,12 @@ pub struct Overrides {
     pub source_addresses: Vec<String>,
     /// `--seed`
     pub seed: Option<u64>,
+    /// `--max-dials-per-s`
+    pub max_dials_per_s: Option<u64>,
+    /// `--max-messages-per-s`
+    pub max_messages_per_s: Option<u64>,
+    /// `--max-clients`
+    pub max_clients: Option<u64>,
 }
 
 /// Lays the flags over `root`; their texts are added to `sources` for problems to point into.
@@ -90,13 +96,27 @@ pub(super) fn apply(
         let node = layer.flag("--server-name", name, Value::Text(name.clone()));
         layer.put(&["target", "tls", "server_name"], node);
     }
-    if let Some(seed) = overrides.seed {
-        let node = layer.flag(
-            "--seed",
-            &seed.to_string(),
-            Value::Integer(i128::from(seed)),
-        );
-        layer.put(&["seed"], node);
+    numbers(overrides, &mut layer);
+}
+
+fn numbers(overrides: &Overrides, layer: &mut Layer<'_>) {
+    let (dials, messages) = (overrides.max_dials_per_s, overrides.max_messages_per_s);
+    let clients = overrides.max_clients;
+    for (flag, path, number) in [
+        ("--seed", &["seed"][..], overrides.seed),
+        ("--max-dials-per-s", &["limits", "dials_per_s"], dials),
+        (
+            "--max-messages-per-s",
+            &["limits", "messages_per_s"],
+            messages,
+        ),
+        ("--max-clients", &["limits", "clients"], clients),
+    ] {
+        if let Some(number) = number {
+            let value = Value::Integer(i128::from(number));
+            let node = layer.flag(flag, &number.to_string(), value);
+            layer.put(path, node);
+        }
     }
 }
 

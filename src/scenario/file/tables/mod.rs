@@ -2,6 +2,7 @@
 
 mod fault;
 pub(super) mod heartbeat;
+mod limits;
 mod load;
 mod session;
 mod target;
@@ -10,6 +11,7 @@ use super::spec::{KeySpec, Kind, TableSpec};
 
 pub(in crate::scenario) use fault::{CLIENT_FAULTS, FAULT, RELAY, SERVER_FAULTS, TOXIC, TOXICS};
 pub(in crate::scenario) use heartbeat::{HEARTBEAT, MATCHER, RECONNECT};
+pub(in crate::scenario) use limits::LIMITS;
 pub(in crate::scenario) use load::{LOAD, STAGE, THRESHOLD, VALIDITY};
 pub(in crate::scenario) use session::{
     BINARY, CLOSE, DELIVERY, PING, REPEAT, REPLY, SESSION, STEP,
@@ -24,10 +26,10 @@ const TIME: Kind = Kind::Duration { zero: false };
 const TIME_OR_ZERO: Kind = Kind::Duration { zero: true };
 
 /// Every table there is, to say where a misplaced key belongs.
-pub(in crate::scenario) static ALL: [&TableSpec; 22] = [
+pub(in crate::scenario) static ALL: &[&TableSpec] = &[
     &ROOT, &TARGET, &TLS, &SERVER, &LOAD, &STAGE, &HEARTBEAT, &MATCHER, &RECONNECT, &SESSION,
     &STEP, &REPLY, &DELIVERY, &REPEAT, &BINARY, &PING, &CLOSE, &THRESHOLD, &VALIDITY, &FAULT,
-    &RELAY, &TOXIC,
+    &RELAY, &TOXIC, &LIMITS,
 ];
 
 /// The whole file.
@@ -55,6 +57,11 @@ pub(in crate::scenario) static ROOT: TableSpec = TableSpec {
             "The built-in reference server, started unless --target is given.",
         ),
         key("load", Kind::Table(&LOAD), "How many clients, when.").required(),
+        key(
+            "limits",
+            Kind::Table(&LIMITS),
+            "Caps that keep a run from overrunning its target by accident.",
+        ),
         key(
             "heartbeat",
             Kind::Table(&HEARTBEAT),

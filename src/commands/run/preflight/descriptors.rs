@@ -1,0 +1,56 @@
+//! File descriptors: every connection is one.
+
+use anyhow::bail;
+
+use crate::commands::descriptors::raise_limit;
+use crate::report::view::count;
+use crate::scenario::Forecast;
+
+/// What this process may open, once the soft limit is raised to the hard one.
+pub fn limit() -> u64 {
+    raise_limit()
+}
+
+/// The arithmetic, or the refusal of what does not fit.
+pub fn judge(forecast: &Forecast, limit: u64) -> anyhow::Result<String> {
+    let (clients, needed) = (u64::from(forecast.max_clients), forecast.descriptors);
+    let own = needed - clients;
+    if needed > limit {
+        bail!(
+            "{clients} clients need {needed} descriptors ({clients} + {own} of our own), \
+             but this process may open {limit}\n\
+             hint: run fewer clients, or raise the hard limit (`ulimit -Hn`, systemd LimitNOFILE=)"
+        );
+    }
+    let limit = match limit {
+        u64::MAX => "any number".to_owned(),
+        limit => count(limit),
+    };
+    let (clients, needed) = (count(clients), count(needed));
+    Ok(format!(
+        "descriptors: {needed} ({clients} clients + {own} of our own) of {limit}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::forecast;
+    use super::*;
+
+    #[test]
+    fn a_connection_more_than_the_limit_is_refused() {
+        let needs = forecast(1_000);
+        let fits = judge(&needs, 1_128).expect("exactly");
+        assert_eq!(
+            fits,
+            "descriptors: 1,128 (1,000 clients + 128 of our own) of 1,128"
+        );
+        let refused = judge(&needs, 1_127).expect_err("one too few").to_string();
+        assert!(refused.contains("may open 1127\nhint: "), "{refused}");
+        assert!(
+            judge(&needs, u64::MAX)
+                .expect("unknown")
+                .ends_with("any number")
+        );
+    }
+}

@@ -1,0 +1,60 @@
+//! What the machine must have before the first connection, one file a question; what does not fit is
+//! refused with the arithmetic and the remedy.
+//!
+//! Each file keeps the arithmetic (pure, tested as a table) apart from reading the machine. What
+//! cannot be read is not refused: the exhaustion itself is reported when it comes.
+
+mod cores;
+mod descriptors;
+mod memory;
+mod ports;
+mod test_dial;
+
+use crate::scenario::{Forecast, Scenario};
+
+pub use cores::shards;
+pub use test_dial::test_dial;
+
+/// What was found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// The arithmetic of what fits, one line a question; shown with `-v`.
+    pub facts: Vec<String>,
+    /// What does not keep the run from starting, but may spoil it.
+    pub warnings: Vec<String>,
+}
+
+/// Asks the machine; the error says what does not fit.
+pub fn check(scenario: &Scenario, shards: u16) -> anyhow::Result<Findings> {
+    let forecast = Forecast::of(scenario);
+    let facts = vec![
+        descriptors::judge(&forecast, descriptors::limit())?,
+        ports::judge(&forecast, ports::usable())?,
+        memory::judge(&forecast, memory::available())?,
+        cores::fact(shards),
+    ];
+    let warnings = cores::warning(scenario, shards).into_iter().collect();
+    Ok(Findings { facts, warnings })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::Forecast;
+
+    /// Of so many clients that only stay connected.
+    pub fn forecast(clients: u32) -> Forecast {
+        Forecast {
+            arrivals: f64::from(clients),
+            max_clients: clients,
+            messages: 0.0,
+            peak_rate: None,
+            closed_loop: false,
+            peak_beats: None,
+            receivers: None,
+            peak_deliveries: None,
+            paths: 1,
+            descriptors: u64::from(clients) + 128,
+            memory: 0,
+        }
+    }
+}
