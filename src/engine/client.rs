@@ -13,10 +13,11 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use super::identity::Identity;
 use super::live::{Ended, Live, Next, skip};
-use super::reconnect::Backoff;
+use super::reconnect::{Backoff, respecting};
 use super::schedule::Ticks;
 use super::shard::{Control, Shard};
 use super::stage::Stage;
@@ -84,9 +85,9 @@ impl<D: Dial + 'static> Client<D> {
         let origin = self.shard.plan.origin(self.due);
         self.shard.record(origin, Metric::ArrivalLag, lag);
         while self.shard.stage.get() < Stage::Draining && !self.control.leave.get() {
-            let open_for = match self.dial().await {
+            let (open_for, asked) = match self.dial().await {
                 None => return,
-                Some(Err(())) => None,
+                Some(Err(retry_after)) => (None, retry_after),
                 Some(Ok(dialled)) => {
                     let opened = self.shard.now();
                     let ended = self.hold(dialled, opened).await;
@@ -100,17 +101,18 @@ impl<D: Dial + 'static> Client<D> {
                         Next::Reconnect => {}
                     }
                     self.lost_at = Some(ended.at);
-                    Some(ended.at.since(opened))
+                    (Some(ended.at.since(opened)), None)
                 }
             };
-            if !self.back_off(open_for).await {
+            if !self.back_off(open_for, asked).await {
                 return;
             }
         }
     }
 
-    /// One attempt; `None` when the run ended first.
-    async fn dial(&mut self) -> Option<Result<Dialled<D::Stream>, ()>> {
+    /// One attempt; `None` when the run ended first. A failure tells how long the server asks to be
+    /// left alone.
+    async fn dial(&mut self) -> Option<Result<Dialled<D::Stream>, Option<Duration>>> {
         let shard = Rc::clone(&self.shard);
         let origin = shard.plan.origin(shard.now());
         shard.count(origin, Counter::ConnectionsAttempted);
@@ -122,7 +124,7 @@ impl<D: Dial + 'static> Client<D> {
             let text = format!("the rendered URL is wrong: {error}");
             let mut recorder = shard.recorder.borrow_mut();
             recorder.fail(origin, FailureKind::Dns, || text);
-            return Some(Err(()));
+            return Some(Err(None));
         }
         let identity = &self.identity;
         // Boxed: a dial is large and short, a client small and long.
@@ -152,7 +154,7 @@ impl<D: Dial + 'static> Client<D> {
         origin: Origin,
         result: Result<Dialled<D::Stream>, Box<DialError>>,
         again: bool,
-    ) -> Result<Dialled<D::Stream>, ()> {
+    ) -> Result<Dialled<D::Stream>, Option<Duration>> {
         let mut recorder = self.shard.recorder.borrow_mut();
         let timings = match &result {
             Ok(dialled) => dialled.answer.timings,
@@ -188,11 +190,16 @@ impl<D: Dial + 'static> Client<D> {
                 Ok(dialled)
             }
             Err(error) => {
-                let DialError { kind, detail, .. } = *error;
+                let DialError {
+                    kind,
+                    detail,
+                    retry_after,
+                    ..
+                } = *error;
                 // Before it is cut to length: half a secret would pass unseen.
                 let secrets = &self.shard.plan.scenario.secrets;
                 recorder.fail(origin, kind, || redact(&detail, secrets).into_owned());
-                Err(())
+                Err(retry_after)
             }
         }
     }
@@ -223,8 +230,9 @@ impl<D: Dial + 'static> Client<D> {
         ended
     }
 
-    /// Waits as the policy says; false when it gives up or the run is over.
-    async fn back_off(&mut self, open_for: Option<std::time::Duration>) -> bool {
+    /// Waits as the policy says, and as long as a busy server `asked` for within its limits; false when
+    /// it gives up or the run is over.
+    async fn back_off(&mut self, open_for: Option<Duration>, asked: Option<Duration>) -> bool {
         let shard = Rc::clone(&self.shard);
         let plan = &shard.plan.scenario.reconnect;
         self.backoff.lost(plan, open_for);
@@ -234,7 +242,7 @@ impl<D: Dial + 'static> Client<D> {
             }
             return false;
         };
-        let due = shard.now() + delay;
+        let due = shard.now() + respecting(delay, asked, plan.policy);
         shard
             .sleep(self.control.slot, due, Stage::Draining, Some(&self.control))
             .await;

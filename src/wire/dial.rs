@@ -82,6 +82,8 @@ pub struct DialError {
     pub detail: String,
     /// The phases that ended, and how long it took to fail.
     pub timings: Timings,
+    /// How long a busy server asks to be left alone: Retry-After of a 429 or 503.
+    pub retry_after: Option<Duration>,
 }
 
 /// Whatever can open connections: the network, or memory in simulations.
@@ -99,6 +101,14 @@ pub trait Dial {
 }
 
 type Failure = (FailureKind, String);
+
+/// What is known of an attempt whenever it ends, at its deadline too.
+#[derive(Debug, Default)]
+struct Progress {
+    timings: Cell<Timings>,
+    resolved: Cell<bool>,
+    retry_after: Cell<Option<Duration>>,
+}
 
 /// Dials for all clients of one thread.
 #[derive(Debug)]
@@ -125,13 +135,11 @@ impl Dial for Dialler {
         source: Option<IpAddr>,
     ) -> Result<Dialled, Box<DialError>> {
         let started = Instant::now();
-        let timings = Cell::new(Timings::default());
-        let resolved = Cell::new(false);
-        let attempt = self.attempt(url, request, source, &timings, &resolved);
+        let progress = Progress::default();
+        let attempt = self.attempt(url, request, source, &progress);
         let ended = tokio::time::timeout(self.settings.timeout, attempt).await;
-        let outcome =
-            ended.unwrap_or_else(|_| Err(self.timed_out(timings.get(), url, resolved.get())));
-        let mut timings = timings.get();
+        let outcome = ended.unwrap_or_else(|_| Err(self.timed_out(&progress, url)));
+        let mut timings = progress.timings.get();
         timings.handshake = started.elapsed();
         match outcome {
             Ok((stream, leftover, subprotocol)) => Ok(Dialled {
@@ -146,15 +154,17 @@ impl Dial for Dialler {
                 kind,
                 detail,
                 timings,
+                retry_after: progress.retry_after.get(),
             })),
         }
     }
 }
 
 impl Dialler {
-    fn timed_out(&self, timings: Timings, url: &Url, resolved: bool) -> Failure {
+    fn timed_out(&self, progress: &Progress, url: &Url) -> Failure {
         let limit = self.settings.timeout;
-        if !resolved {
+        let timings = progress.timings.get();
+        if !progress.resolved.get() {
             let detail = format!("the name did not resolve within {limit:?}");
             return (FailureKind::Dns, detail);
         }
@@ -176,13 +186,12 @@ impl Dialler {
         url: &Url,
         request: &UpgradeRequest,
         source: Option<IpAddr>,
-        timings: &Cell<Timings>,
-        resolved: &Cell<bool>,
+        progress: &Progress,
     ) -> Result<(Transport, Vec<u8>, Option<String>), Failure> {
-        let mut lap = Lap::new(timings);
+        let mut lap = Lap::new(&progress.timings);
         let (addresses, asked) = self.resolver.resolve(url).await;
         lap.end(|t, took| t.resolve = asked.then_some(took));
-        resolved.set(true);
+        progress.resolved.set(true);
         let addresses = addresses.map_err(|e| (FailureKind::Dns, e))?;
         let tcp = self.connect(&addresses, source).await?;
         lap.end(|t, took| t.tcp_connect = Some(took));
@@ -193,7 +202,7 @@ impl Dialler {
         } else {
             Transport::Plain(tcp)
         };
-        let (leftover, subprotocol) = upgrade(&mut stream, request).await?;
+        let (leftover, subprotocol) = upgrade(&mut stream, request, progress).await?;
         lap.end(|t, took| t.upgrade = Some(took));
         Ok((stream, leftover, subprotocol))
     }
@@ -285,6 +294,7 @@ impl<'a> Lap<'a> {
 async fn upgrade(
     stream: &mut Transport,
     request: &UpgradeRequest,
+    progress: &Progress,
 ) -> Result<(Vec<u8>, Option<String>), Failure> {
     let (bytes, accept) = request.with_fresh_key();
     let sent = async {
@@ -320,6 +330,7 @@ async fn upgrade(
                 return Ok((answer, subprotocol));
             }
             Judgement::Refused(refusal) => {
+                progress.retry_after.set(refusal.retry_after);
                 let refusal = with_body(stream, answer, refusal, &request.subprotocols).await;
                 return Err((refusal.kind, refusal.detail));
             }
