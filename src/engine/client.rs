@@ -13,11 +13,12 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use super::events::{connection_ended, dial_ended};
 use super::identity::Identity;
 use super::live::{Ended, Live, Next, skip};
-use super::reconnect::Backoff;
+use super::reconnect::{Backoff, respecting};
 use super::schedule::Ticks;
 use super::shard::{Control, Shard};
 use super::stage::Stage;
@@ -89,9 +90,9 @@ impl<D: Dial + 'static> Client<D> {
         let origin = self.shard.plan.origin(self.due);
         self.shard.record(origin, Metric::ArrivalLag, lag);
         while self.shard.stage.get() < Stage::Draining && !self.control.leave.get() {
-            let open_for = match self.dial().await {
+            let (open_for, asked) = match self.dial().await {
                 None => return,
-                Some(Err(())) => None,
+                Some(Err(retry_after)) => (None, retry_after),
                 Some(Ok(dialled)) => {
                     let opened = self.shard.now();
                     let ended = self.hold(dialled, opened).await;
@@ -106,17 +107,18 @@ impl<D: Dial + 'static> Client<D> {
                         Next::Reconnect => {}
                     }
                     self.lost_at = Some(ended.at);
-                    Some(ended.at.since(opened))
+                    (Some(ended.at.since(opened)), None)
                 }
             };
-            if !self.back_off(open_for).await {
+            if !self.back_off(open_for, asked).await {
                 return;
             }
         }
     }
 
-    /// One attempt; `None` when the run ended, or the client was to leave, first.
-    async fn dial(&mut self) -> Option<Result<Dialled<D::Stream>, ()>> {
+    /// One attempt; `None` when the run ended, or the client was to leave, first. A failure tells how
+    /// long the server asks to be left alone.
+    async fn dial(&mut self) -> Option<Result<Dialled<D::Stream>, Option<Duration>>> {
         let shard = Rc::clone(&self.shard);
         if !shard.admit(self.due, &self.control).await {
             return None;
@@ -136,7 +138,7 @@ impl<D: Dial + 'static> Client<D> {
             self.happened(begun, ConnectionStep::Failed { kind, dial });
             let mut recorder = shard.recorder.borrow_mut();
             recorder.fail(origin, kind, || text);
-            return Some(Err(()));
+            return Some(Err(None));
         }
         let identity = &self.identity;
         // Boxed: a dial is large and short, a client small and long.
@@ -168,7 +170,7 @@ impl<D: Dial + 'static> Client<D> {
         origin: Origin,
         result: Result<Dialled<D::Stream>, Box<DialError>>,
         again: bool,
-    ) -> Result<Dialled<D::Stream>, ()> {
+    ) -> Result<Dialled<D::Stream>, Option<Duration>> {
         let mut recorder = self.shard.recorder.borrow_mut();
         let timings = match &result {
             Ok(dialled) => dialled.answer.timings,
@@ -206,11 +208,16 @@ impl<D: Dial + 'static> Client<D> {
                 Ok(dialled)
             }
             Err(error) => {
-                let DialError { kind, detail, .. } = *error;
+                let DialError {
+                    kind,
+                    detail,
+                    retry_after,
+                    ..
+                } = *error;
                 // Before it is cut to length: half a secret would pass unseen.
                 let secrets = &self.shard.plan.scenario.secrets;
                 recorder.fail(origin, kind, || redact(&detail, secrets).into_owned());
-                Err(())
+                Err(retry_after)
             }
         }
     }
@@ -246,8 +253,9 @@ impl<D: Dial + 'static> Client<D> {
         ended
     }
 
-    /// Waits as the policy says; false when it gives up or the run is over.
-    async fn back_off(&mut self, open_for: Option<std::time::Duration>) -> bool {
+    /// Waits as the policy says, and as long as a busy server `asked` for within its limits; false when
+    /// it gives up or the run is over.
+    async fn back_off(&mut self, open_for: Option<Duration>, asked: Option<Duration>) -> bool {
         let shard = Rc::clone(&self.shard);
         let plan = &shard.plan.scenario.reconnect;
         self.backoff.lost(plan, open_for);
@@ -259,7 +267,7 @@ impl<D: Dial + 'static> Client<D> {
             }
             return false;
         };
-        self.due = shard.now() + delay;
+        self.due = shard.now() + respecting(delay, asked, plan.policy);
         let (slot, until) = (self.control.slot, Stage::Draining);
         let control = Some(&*self.control);
         shard.sleep(slot, self.due, until, control).await;

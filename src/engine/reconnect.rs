@@ -66,6 +66,17 @@ impl Backoff {
     }
 }
 
+/// A delay that respects what a busy server `asked` for (Retry-After), up to the longest delay of the
+/// policy: a server cannot send its clients away for good.
+pub fn respecting(delay: Duration, asked: Option<Duration>, policy: ReconnectPolicy) -> Duration {
+    let longest = match policy {
+        ReconnectPolicy::None => Duration::ZERO,
+        ReconnectPolicy::Fixed { delay, .. } => delay,
+        ReconnectPolicy::Exponential { max_delay, .. } => max_delay,
+    };
+    delay.max(asked.unwrap_or_default().min(longest))
+}
+
 /// initial x factor^n; what does not fit is as long as a duration can be.
 fn exponential(initial: Duration, factor: f64, n: u32) -> Duration {
     let power = factor.powi(i32::try_from(n).unwrap_or(i32::MAX));
@@ -162,6 +173,30 @@ mod tests {
             assert_eq!(delay.map(|d| d.as_secs()), expected, "{open_for:?}");
         }
         assert_eq!(backoff.attempts(), 1);
+    }
+
+    #[test]
+    fn retry_after_is_respected_up_to_the_longest_delay() {
+        let fixed = ReconnectPolicy::Fixed {
+            delay: 3 * SECOND,
+            jitter: Jitter::Full,
+        };
+        let exponential = exponential_policy(Jitter::None);
+        for (policy, delay, asked, expected) in [
+            (exponential, 1, None, 1),
+            (exponential, 1, Some(0), 1),
+            (exponential, 1, Some(7), 7),
+            (exponential, 8, Some(7), 8),
+            (exponential, 1, Some(3600), 30),
+            (exponential, 1, Some(u64::MAX), 30),
+            (fixed, 1, Some(2), 2),
+            (fixed, 1, Some(3600), 3),
+            (ReconnectPolicy::None, 0, Some(3600), 0),
+        ] {
+            let asked = asked.map(Duration::from_secs);
+            let delay = respecting(delay * SECOND, asked, policy);
+            assert_eq!(delay, expected * SECOND, "{policy:?} {asked:?}");
+        }
     }
 
     #[test]

@@ -87,6 +87,8 @@ pub struct DialError {
     pub detail: String,
     /// The phases that ended, and how long it took to fail.
     pub timings: Timings,
+    /// How long a busy server asks to be left alone: Retry-After of a 429 or 503.
+    pub retry_after: Option<Duration>,
 }
 
 /// Whatever can open connections: the network, or memory in simulations.
@@ -104,6 +106,14 @@ pub trait Dial {
 }
 
 type Failure = (FailureKind, String);
+
+/// What is known of an attempt whenever it ends, at its deadline too.
+#[derive(Debug, Default)]
+struct Progress {
+    timings: Cell<Timings>,
+    resolved: Cell<bool>,
+    retry_after: Cell<Option<Duration>>,
+}
 
 /// Dials for all clients of one thread.
 #[derive(Debug)]
@@ -130,13 +140,11 @@ impl Dial for Dialler {
         source: Option<IpAddr>,
     ) -> Result<Dialled, Box<DialError>> {
         let started = Instant::now();
-        let timings = Cell::new(Timings::default());
-        let resolved = Cell::new(false);
-        let attempt = self.attempt(url, request, source, &timings, &resolved);
+        let progress = Progress::default();
+        let attempt = self.attempt(url, request, source, &progress);
         let ended = tokio::time::timeout(self.settings.timeout, attempt).await;
-        let outcome =
-            ended.unwrap_or_else(|_| Err(self.timed_out(timings.get(), url, resolved.get())));
-        let mut timings = timings.get();
+        let outcome = ended.unwrap_or_else(|_| Err(self.timed_out(&progress, url)));
+        let mut timings = progress.timings.get();
         timings.handshake = started.elapsed();
         match outcome {
             Ok((stream, leftover, subprotocol)) => Ok(Dialled {
@@ -151,15 +159,17 @@ impl Dial for Dialler {
                 kind,
                 detail,
                 timings,
+                retry_after: progress.retry_after.get(),
             })),
         }
     }
 }
 
 impl Dialler {
-    fn timed_out(&self, timings: Timings, url: &Url, resolved: bool) -> Failure {
+    fn timed_out(&self, progress: &Progress, url: &Url) -> Failure {
         let limit = self.settings.timeout;
-        if !resolved {
+        let timings = progress.timings.get();
+        if !progress.resolved.get() {
             let detail = format!("the name did not resolve within {limit:?}");
             return (FailureKind::Dns, detail);
         }
@@ -181,13 +191,12 @@ impl Dialler {
         url: &Url,
         request: &UpgradeRequest,
         source: Option<IpAddr>,
-        timings: &Cell<Timings>,
-        resolved: &Cell<bool>,
+        progress: &Progress,
     ) -> Result<(Transport, Vec<u8>, Option<String>), Failure> {
-        let mut lap = Lap::new(timings);
+        let mut lap = Lap::new(&progress.timings);
         let (addresses, asked) = self.resolver.resolve(url).await;
         lap.end(|t, took| t.resolve = asked.then_some(took));
-        resolved.set(true);
+        progress.resolved.set(true);
         let addresses = addresses.map_err(|e| (FailureKind::Dns, e))?;
         let tcp = self.connect(&addresses, source).await?;
         let syn_resends = tcp_info::syn_resends(&tcp);
@@ -199,7 +208,7 @@ impl Dialler {
         } else {
             Transport::Plain(tcp)
         };
-        let (leftover, subprotocol) = upgrade(&mut stream, request, timings).await?;
+        let (leftover, subprotocol) = upgrade(&mut stream, request, progress).await?;
         lap.end(|t, took| t.upgrade = Some(took));
         Ok((stream, leftover, subprotocol))
     }
@@ -291,12 +300,12 @@ impl<'a> Lap<'a> {
 async fn upgrade(
     stream: &mut Transport,
     request: &UpgradeRequest,
-    timings: &Cell<Timings>,
+    progress: &Progress,
 ) -> Result<(Vec<u8>, Option<String>), Failure> {
     let count = |bytes: usize| {
-        let mut so_far = timings.get();
+        let mut so_far = progress.timings.get();
         so_far.bytes = so_far.bytes.saturating_add(bytes as u32);
-        timings.set(so_far);
+        progress.timings.set(so_far);
     };
     let (bytes, accept) = request.with_fresh_key();
     count(bytes.len());
@@ -333,6 +342,7 @@ async fn upgrade(
                 return Ok((answer, subprotocol));
             }
             Judgement::Refused(refusal) => {
+                progress.retry_after.set(refusal.retry_after);
                 let refusal = with_body(stream, answer, refusal, &request.subprotocols).await;
                 return Err((refusal.kind, refusal.detail));
             }

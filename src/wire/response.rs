@@ -1,5 +1,7 @@
 //! The answer to an upgrade: read with a limit, judged by RFC 6455 4.1, kept for diagnosis.
 
+use std::time::Duration;
+
 use crate::failure::{BadUpgrade, FailureKind};
 
 /// Largest head we read: what common servers allow for theirs, several times over.
@@ -14,6 +16,8 @@ pub(super) struct Refusal {
     pub detail: String,
     /// The body's start is worth waiting a moment for: its length is not in the buffer yet.
     pub has_body: bool,
+    /// How long the server asks to be left alone.
+    pub retry_after: Option<Duration>,
 }
 
 /// What the bytes read so far mean.
@@ -85,6 +89,7 @@ fn refused(kind: FailureKind, detail: String) -> Judgement {
         kind,
         detail,
         has_body: false,
+        retry_after: None,
     })
 }
 
@@ -174,7 +179,19 @@ fn refuse_status(code: u16, response: &httparse::Response<'_, '_>, body: &[u8]) 
         kind: FailureKind::HttpStatus(code),
         detail,
         has_body,
+        retry_after: matches!(code, 429 | 503)
+            .then(|| retry_after(response))
+            .flatten(),
     })
+}
+
+/// Retry-After in seconds (RFC 9110 10.2.3). Its other form, a date, needs both clocks to agree: what
+/// cannot be known is not obeyed.
+fn retry_after(response: &httparse::Response<'_, '_>) -> Option<Duration> {
+    let value = joined(response, "retry-after")?;
+    let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    // Beyond 64 bits it only says "never".
+    is_number.then(|| Duration::from_secs(value.parse().unwrap_or(u64::MAX)))
 }
 
 /// So much of a refusal's body is kept.
@@ -326,5 +343,32 @@ mod tests {
             r#"HTTP 503 Service Unavailable; server: "nginx"; retry-after: "5"; body: "busy\x1b[2Jx""#
         );
         assert!(!refusal.has_body);
+    }
+
+    #[test]
+    fn retry_after_is_read_where_a_server_is_busy() {
+        let table = [
+            (503, "Retry-After: 5", Some(5)),
+            (429, "retry-after:  3600 ", Some(3600)),
+            (503, "Retry-After: 0", Some(0)),
+            (503, "Retry-After: 99999999999999999999999", Some(u64::MAX)),
+            (500, "Retry-After: 5", None),
+            (302, "Retry-After: 5", None),
+            (503, "X: 5", None),
+            (503, "Retry-After: ", None),
+            (503, "Retry-After: -5", None),
+            (503, "Retry-After: +5", None),
+            (503, "Retry-After: 1.5", None),
+            (503, "Retry-After: Fri, 31 Dec 1999 23:59:59 GMT", None),
+            (503, "Retry-After: 1\r\nRetry-After: 2", None),
+        ];
+        for (code, header, expected) in table {
+            let text = format!("HTTP/1.1 {code} X\r\n{header}\r\n\r\n");
+            let Judgement::Refused(refusal) = judge(&mut text.into_bytes(), "", &[]) else {
+                panic!("refused");
+            };
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(refusal.retry_after, expected, "{code} {header}");
+        }
     }
 }

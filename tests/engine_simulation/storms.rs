@@ -175,3 +175,27 @@ name = "only"
     let longest = run.longest(Metric::ReconnectTime);
     assert!((7999 * MS..=8010 * MS).contains(&longest), "{longest:?}");
 }
+
+/// RELIABILITY 4.5 no. 19: Retry-After is the least that is waited, up to the policy's longest delay.
+#[test]
+fn a_busy_server_is_left_alone_as_long_as_it_asks() {
+    let rest = r#"
+[heartbeat]
+style = "none"
+[reconnect]
+policy = "exponential"
+initial = "1s"
+max_delay = "30s"
+jitter = "none"
+[[session]]
+name = "only"
+"#;
+    // Without it: at 0, 1, 3, 7, 15 and 31 of 52 s. The load's clients start within its first second.
+    for (asked, attempts) in [(0, 6), (10, 5), (3600, 2)] {
+        let busy: Other = Rc::new(move |_| Reaction::Busy(asked * SECOND));
+        let run = simulate(&closed(10, 50, rest), busy);
+        run.assert(&[(C::ConnectionsAttempted, 10 * attempts)]);
+        let refused = (FailureKind::HttpStatus(503), 10 * attempts);
+        assert_eq!(run.failures(), [refused], "Retry-After {asked} s");
+    }
+}

@@ -30,6 +30,8 @@ pub enum Reaction {
     Serve(Pin<Box<dyn Future<Output = ()>>>, DuplexStream),
     /// It fails at once.
     Fail(FailureKind),
+    /// It is refused, with Retry-After.
+    Busy(Duration),
     /// Nobody ever answers.
     Never,
 }
@@ -75,14 +77,20 @@ impl Dial for Memory {
                 };
                 Ok(Dialled { stream, answer })
             }
-            Reaction::Fail(kind) => Err(Box::new(DialError {
-                kind,
-                detail: "as told".to_owned(),
-                timings: Timings::default(),
-            })),
+            Reaction::Fail(kind) => Err(refusal(kind, None)),
+            Reaction::Busy(wait) => Err(refusal(FailureKind::HttpStatus(503), Some(wait))),
             Reaction::Never => std::future::pending().await,
         }
     }
+}
+
+fn refusal(kind: FailureKind, retry_after: Option<Duration>) -> Box<DialError> {
+    Box::new(DialError {
+        kind,
+        detail: "as told".to_owned(),
+        timings: Timings::default(),
+        retry_after,
+    })
 }
 
 /// What a run left behind.

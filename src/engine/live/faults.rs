@@ -56,6 +56,7 @@ impl<D: Dial + 'static> State<'_, D> {
                     next: self.after_loss(shard),
                     example: "dropped by the fault disconnect".to_owned(),
                     cut: false,
+                    overdue: false,
                 })
             }
             Order::Close(code, reason) => {
