@@ -33,7 +33,7 @@ pub use load::{Load, LoadModel, Stage};
 pub use matcher::{Capture, Matcher, Pointer, PointerError, Reply};
 pub(crate) use nearest::nearest;
 pub use problem::{Problem, Problems};
-pub use reconnect::{Jitter, Reconnect, ReconnectPolicy};
+pub use reconnect::{Factors, Jitter, Reconnect, ReconnectPolicy};
 pub use redact::{REDACTED, redact, redact_url};
 pub use server::{Behaviour, ServerPlan, Stall};
 pub use session::{Delivery, Payload, Schedule, ScheduleKind, SendStep, Session, Step};

@@ -2,13 +2,15 @@
 
 pub(super) mod heartbeat;
 mod load;
+pub(super) mod reconnect;
 mod session;
 mod target;
 
 use super::spec::{KeySpec, Kind, TableSpec};
 
-pub(in crate::scenario) use heartbeat::{HEARTBEAT, MATCHER, RECONNECT};
+pub(in crate::scenario) use heartbeat::{HEARTBEAT, MATCHER};
 pub(in crate::scenario) use load::{LOAD, STAGE, THRESHOLD, VALIDITY};
+pub(in crate::scenario) use reconnect::RECONNECT;
 pub(in crate::scenario) use session::{
     BINARY, CLOSE, DELIVERY, PING, REPEAT, REPLY, SESSION, STEP,
 };

@@ -1,0 +1,5 @@
+//! Reconnect policies against what is known of the clients they are named after: their waits one by
+//! one, and the storm that 2,000 of them make.
+
+mod presets;
+mod reference;
