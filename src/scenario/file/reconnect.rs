@@ -50,6 +50,8 @@ impl Builder<'_> {
             let message = format!("`reconnect.{key}` beside the preset {name}");
             let hint = if times.is_empty() {
                 "this preset has nothing to change; remove one of the two".to_owned()
+            } else if *key == "delays" {
+                "remove the preset and set reconnect.policy = \"list\"".to_owned()
             } else {
                 let times = times.join(", ");
                 format!("a preset fixes the shape of the waits; it can be changed by {times}")
@@ -182,6 +184,7 @@ impl Builder<'_> {
             }
         }
         match (word, first) {
+            _ if section.text("policy") == "none" => Jitter::NONE,
             (Some("backo2"), _) => Jitter::Backo2,
             _ if once => Jitter::Once(factors),
             (_, Some(first)) => Jitter::FirstThen(first, factors),

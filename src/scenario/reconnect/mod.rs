@@ -83,7 +83,7 @@ pub enum Jitter {
     /// not.
     Once(Factors),
     /// As the JavaScript library backo2 with its jitter of 0.5: `1 + s u/2`, u = U(0, 1), and s is -1
-    /// when the first decimal of u is even, else +1. Within 0.5 to 1.5, 1.025 on average.
+    /// when the first decimal of u is even, else +1. Within 0.55 to 1.5, 1.025 on average.
     Backo2,
 }
 
@@ -118,7 +118,7 @@ impl Jitter {
     pub const fn smallest(self) -> f64 {
         match self {
             Self::Each(factors) | Self::Once(factors) | Self::FirstThen(factors, _) => factors.low,
-            Self::Backo2 => 0.5,
+            Self::Backo2 => 0.55,
         }
     }
 }
