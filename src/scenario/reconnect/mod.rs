@@ -96,6 +96,29 @@ pub struct Factors {
     pub high: f64,
 }
 
+/// What stands for the longest delay of a policy that grows without a cap: the cap of those that
+/// have one by default.
+const UNCAPPED: Duration = Duration::from_secs(30);
+
+impl Reconnect {
+    /// The longest delay of the policy before jitter, within its limit: the longest that a server may
+    /// ask a client to stay away.
+    pub fn longest_delay(&self) -> Duration {
+        let longest = match &self.policy {
+            ReconnectPolicy::None => Duration::ZERO,
+            ReconnectPolicy::Fixed { delay } => *delay,
+            ReconnectPolicy::Exponential { max_delay, .. } if *max_delay < Duration::MAX => {
+                *max_delay
+            }
+            ReconnectPolicy::Decorrelated { max_delay, .. } => *max_delay,
+            ReconnectPolicy::List { delays } => delays.iter().max().copied().unwrap_or_default(),
+            ReconnectPolicy::Exponential { initial: first, .. }
+            | ReconnectPolicy::Linear { step: first } => UNCAPPED.max(*first),
+        };
+        longest.min(self.max_wait.unwrap_or(Duration::MAX))
+    }
+}
+
 impl Factors {
     /// The base as it is.
     pub const ONE: Self = Self::new(1.0, 1.0);

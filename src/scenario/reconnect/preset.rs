@@ -249,6 +249,24 @@ mod tests {
         assert_eq!(nearest_preset("kubernetes"), None);
     }
 
+    #[test]
+    fn the_longest_delay_is_bounded() {
+        for (name, seconds) in [
+            ("none", 0),
+            ("fixed", 1),
+            ("full", 30),
+            ("decorrelated", 30),
+            ("socketio", 5),
+            ("signalr", 30),
+            ("phoenix", 5),
+            ("slack", 30),
+            ("grpc", 120),
+        ] {
+            let longest = preset(name).expect("named").longest_delay();
+            assert_eq!(longest.as_secs(), seconds, "{name}");
+        }
+    }
+
     /// The words that `wsbench check` prints.
     #[test]
     fn presets_in_words() {
