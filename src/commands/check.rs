@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::exit::Exit;
 use crate::scenario::{
-    AnswerPings, Forecast, Heartbeat, HeartbeatStyle, Load, LoadModel, Overrides, ReconnectPolicy,
-    Scenario, Statistics, Step, redact, redact_url,
+    AnswerPings, Forecast, Heartbeat, HeartbeatStyle, Load, LoadModel, Overrides, Scenario,
+    Statistics, Step, redact, redact_url,
 };
 use crate::units::{ByteSize, TimeSpan};
 
@@ -69,7 +69,7 @@ pub fn plan(scenario: &Scenario) -> String {
     row("messages", messages(&forecast));
     row("deliveries", deliveries(&forecast));
     row("heartbeats", heartbeat(&scenario.heartbeat, &forecast));
-    row("reconnect", reconnect(scenario));
+    row("reconnect", scenario.reconnect.to_string());
     row("limits", super::limits::in_words(scenario));
     row("needs", needs(&forecast));
     for threshold in &scenario.thresholds {
@@ -252,29 +252,6 @@ fn heartbeat(heartbeat: &Heartbeat, forecast: &Forecast) -> String {
                 TimeSpan(delay)
             );
         }
-    }
-    text
-}
-
-fn reconnect(scenario: &Scenario) -> String {
-    let mut text = match scenario.reconnect.policy {
-        ReconnectPolicy::None => return "never".to_owned(),
-        ReconnectPolicy::Fixed { delay, .. } => format!("after {}", TimeSpan(delay)),
-        ReconnectPolicy::Exponential {
-            initial,
-            factor,
-            max_delay,
-            ..
-        } => {
-            format!(
-                "after {}, then x {factor} up to {}",
-                TimeSpan(initial),
-                TimeSpan(max_delay)
-            )
-        }
-    };
-    if let Some(attempts) = scenario.reconnect.max_attempts {
-        let _ = write!(text, ", at most {attempts} attempts in a row");
     }
     text
 }

@@ -267,7 +267,7 @@ impl<D: Dial + 'static> Client<D> {
             }
             return false;
         };
-        self.due = shard.now() + respecting(delay, asked, plan.policy);
+        self.due = shard.now() + respecting(delay, asked, plan);
         let (slot, until) = (self.control.slot, Stage::Draining);
         let control = Some(&*self.control);
         shard.sleep(slot, self.due, until, control).await;

@@ -40,7 +40,7 @@ pub use matcher::{Capture, Matcher, Pointer, PointerError, Reply};
 pub(crate) use nearest::nearest;
 pub use pressure::Pressure;
 pub use problem::{Problem, Problems};
-pub use reconnect::{Jitter, Reconnect, ReconnectPolicy};
+pub use reconnect::{Factors, Jitter, Reconnect, ReconnectPolicy};
 pub use redact::{REDACTED, redact, redact_url};
 pub use relay::{Direction, FrameKind, RelayPlan, Toxic, ToxicKind};
 pub use server::{Behaviour, ServerPlan, Stall};

@@ -158,7 +158,7 @@ name = "only"
         let file = |name: &str| std::fs::File::create(folder.path().join(name)).expect("a file");
         let started = Instant::now();
         let child = Command::new(env!("CARGO_BIN_EXE_wsbench"))
-            .args(["run", "--json", "--out"])
+            .args(["run", "--json", "--no-test-dial", "--out"])
             .arg(folder.path().join("out"))
             .arg(&scenario)
             .stdin(Stdio::null())

@@ -6,7 +6,6 @@ mod world;
 use std::time::Duration;
 
 use super::*;
-use crate::scenario::{Jitter, ReconnectPolicy};
 use world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -17,24 +16,8 @@ fn near(what: &str, value: f64, expected: f64, percent: f64) {
     assert!(off <= percent, "{what}: {value}, expected {expected}");
 }
 
-fn fixed(jitter: Jitter) -> ReconnectPolicy {
-    ReconnectPolicy::Fixed {
-        delay: SECOND,
-        jitter,
-    }
-}
-
-fn exponential(jitter: Jitter) -> ReconnectPolicy {
-    ReconnectPolicy::Exponential {
-        initial: SECOND,
-        factor: 2.0,
-        max_delay: 30 * SECOND,
-        jitter,
-    }
-}
-
 /// RELIABILITY 3.4 A: an ample server that is down for 3 s.
-fn outage(policy: ReconnectPolicy) -> StormReport {
+fn outage(policy: &str) -> StormReport {
     let mut storms = World::new(2000, policy, 3 * SECOND).run(120);
     assert_eq!(storms.len(), 1);
     let storm = storms.remove(0);
@@ -63,7 +46,7 @@ fn seconds(back: crate::result::storm::BackAfter) -> f64 {
 
 #[test]
 fn a_fixed_period_is_lockstep() {
-    let storm = outage(fixed(Jitter::None));
+    let storm = outage("fixed");
     assert_eq!(storm.attempts.total, 6000);
     assert_eq!(storm.attempts.peak_100ms, 2000);
     assert_eq!(storm.attempts.peak_1s, 2000);
@@ -89,7 +72,7 @@ fn a_fixed_period_is_lockstep() {
 
 #[test]
 fn doubling_without_jitter_is_lockstep_too() {
-    let storm = outage(exponential(Jitter::None));
+    let storm = outage("exponential");
     assert_eq!(storm.attempts.total, 4000);
     assert_eq!(storm.attempts.peak_1s, 2000);
     near("t100", seconds(storm.recovery.t100), 3.02, 0.1);
@@ -100,7 +83,7 @@ fn doubling_without_jitter_is_lockstep_too() {
 
 #[test]
 fn full_jitter_spreads_and_takes_its_time() {
-    let storm = outage(exponential(Jitter::Full));
+    let storm = outage("full");
     near("attempts", storm.attempts.total as f64, 6847.0, 5.0);
     near("peak_100ms", storm.attempts.peak_100ms as f64, 307.0, 20.0);
     near("peak_1s", storm.attempts.peak_1s as f64, 2565.0, 5.0);
@@ -113,12 +96,12 @@ fn full_jitter_spreads_and_takes_its_time() {
 
 #[test]
 fn other_jitters_as_the_simulation_says() {
-    let equal = outage(exponential(Jitter::Equal));
+    let equal = outage("equal");
     near("attempts", equal.attempts.total as f64, 6000.0, 0.5);
     near("t50", seconds(equal.recovery.t50), 5.26, 5.0);
     near("t99", seconds(equal.recovery.t99), 6.65, 5.0);
     near("fano", equal.spread.unwrap().fano, 114.0, 15.0);
-    let decorrelated = outage(exponential(Jitter::Decorrelated));
+    let decorrelated = outage("decorrelated");
     near("attempts", decorrelated.attempts.total as f64, 4184.0, 5.0);
     near("t50", seconds(decorrelated.recovery.t50), 5.30, 5.0);
     near("t99", seconds(decorrelated.recovery.t99), 11.04, 10.0);
@@ -128,7 +111,7 @@ fn other_jitters_as_the_simulation_says() {
 #[test]
 fn how_the_events_arrive_does_not_matter() {
     let world = |shards, early| {
-        let mut world = World::new(300, exponential(Jitter::Full), 2 * SECOND);
+        let mut world = World::new(300, "full", 2 * SECOND);
         (world.shards, world.early) = (shards, early);
         world.run(60)
     };
@@ -140,8 +123,7 @@ fn how_the_events_arrive_does_not_matter() {
 
 #[test]
 fn a_run_that_ends_in_a_storm_says_so() {
-    let mut world = World::new(100, fixed(Jitter::None), 60 * SECOND);
-    world.max_attempts = None;
+    let world = World::new(100, "fixed", 60 * SECOND);
     let storms = world.run(5);
     let [storm] = storms.as_slice() else {
         panic!("{storms:?}");
@@ -149,8 +131,8 @@ fn a_run_that_ends_in_a_storm_says_so() {
     assert_eq!((storm.ended, storm.recovered), (StormEnd::RunEnded, false));
     assert_eq!((storm.away, storm.recovery.t50.now_s), (100, None));
     assert_eq!(storm.recovery.floor_s, None);
-    let mut world = World::new(100, fixed(Jitter::None), 60 * SECOND);
-    world.max_attempts = Some(2);
+    let mut world = World::new(100, "fixed", 60 * SECOND);
+    world.plan.max_attempts = Some(2);
     let storms = world.run(30);
     assert_eq!(
         (storms[0].ended, storms[0].gave_up),

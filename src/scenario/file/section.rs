@@ -114,6 +114,21 @@ impl<'a> Section<'a> {
             .and_then(|size| usize::try_from(size).ok())
     }
 
+    /// The numbers of a list, if all are numbers.
+    pub(super) fn numbers(&self, key: &str) -> Option<Vec<f64>> {
+        let numbers = self.list(key).iter();
+        let numbers = numbers.map(|node| value::number(&node.value, f64::MIN, f64::MAX).ok());
+        numbers.collect()
+    }
+
+    /// The durations of a list, if all are durations.
+    pub(super) fn times(&self, key: &str) -> Option<Vec<Duration>> {
+        let times = self.list(key).iter();
+        times
+            .map(|node| value::time(&node.value, true).ok())
+            .collect()
+    }
+
     pub(super) fn number(&self, key: &str) -> f64 {
         self.read(key, |value| value::number(value, f64::MIN, f64::MAX).ok())
             .unwrap_or_default()

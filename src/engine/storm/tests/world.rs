@@ -9,6 +9,7 @@ use crate::failure::FailureKind;
 use crate::metrics::event::Dial;
 use crate::metrics::{ConnectionEvent, ConnectionStep as Step, Events};
 use crate::result::storm::StormReport;
+use crate::scenario::reconnect::preset;
 use crate::scenario::{Reconnect, ReconnectPolicy};
 
 /// When everybody is dropped.
@@ -19,10 +20,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// What is simulated.
 pub struct World {
     clients: u64,
-    policy: ReconnectPolicy,
+    /// What they do when they are dropped.
+    pub plan: Reconnect,
     outage: Duration,
-    /// Attempts before giving up.
-    pub max_attempts: Option<u32>,
     /// In how many lists events come.
     pub shards: usize,
     /// Events come up to so much before their interval.
@@ -30,12 +30,15 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(clients: u64, policy: ReconnectPolicy, outage: Duration) -> Self {
+    /// Clients with the reconnect policy of a preset.
+    pub fn new(clients: u64, policy: &str, outage: Duration) -> Self {
         Self {
             clients,
-            policy,
+            plan: Reconnect {
+                stable_after: SECOND,
+                ..preset(policy).unwrap()
+            },
             outage,
-            max_attempts: None,
             shards: 2,
             early: Duration::ZERO,
         }
@@ -45,8 +48,8 @@ impl World {
     pub fn run(&self, seconds: u32) -> Vec<StormReport> {
         let end = DROP + seconds * SECOND;
         let events = self.events(end);
-        let fixed_period = match self.policy {
-            ReconnectPolicy::Fixed { delay, .. } => Some(delay),
+        let fixed_period = match self.plan.policy {
+            ReconnectPolicy::Fixed { delay } => Some(delay),
             _ => None,
         };
         let mut tracker = Tracker::new(Settings {
@@ -92,11 +95,7 @@ impl World {
         events: &mut Vec<ConnectionEvent>,
     ) {
         let mut tell = |at, what| events.push(ConnectionEvent { at, client, what });
-        let plan = Reconnect {
-            policy: self.policy,
-            max_attempts: self.max_attempts,
-            stable_after: SECOND,
-        };
+        let plan = &self.plan;
         let dial = Dial::default();
         tell(Offset::ZERO, Step::Attempt { due: Offset::ZERO });
         tell(Offset::ZERO, Step::Opened(dial));
@@ -104,7 +103,7 @@ impl World {
         let mut backoff = Backoff::default();
         let mut at = lost_at;
         for _ in 0..1000 {
-            let Some(delay) = backoff.next(&plan, rng) else {
+            let Some(delay) = backoff.next(plan, rng) else {
                 tell(at, Step::GaveUp);
                 return;
             };

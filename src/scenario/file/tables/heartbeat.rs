@@ -1,4 +1,4 @@
-//! `[heartbeat]` and `[reconnect]`.
+//! `[heartbeat]`.
 
 use super::session::{ECHO, JSON, PREFIX, REGEX, TEXT};
 use super::{Kind, TIME, TIME_OR_ZERO, TableSpec, key};
@@ -109,50 +109,4 @@ pub(in crate::scenario) static MATCHER: TableSpec = TableSpec {
     doc: "Which received message is meant.",
     any_of: &["json", "text", "prefix", "regex", "echo"],
     keys: &[JSON, TEXT, PREFIX, REGEX, ECHO],
-};
-
-/// `[reconnect]`
-pub(in crate::scenario) static RECONNECT: TableSpec = TableSpec {
-    name: "reconnect",
-    doc: "What a client does after losing its connection, or failing to get one.",
-    any_of: &[],
-    keys: &[
-        key(
-            "policy",
-            Kind::Choice(&["none", "fixed", "exponential"]),
-            "How long to wait before an attempt.",
-        )
-        .or("none"),
-        key("delay", TIME, "Policy fixed: always this long.").or("1s"),
-        key(
-            "initial",
-            TIME,
-            "Policy exponential: before the first attempt.",
-        )
-        .or("1s"),
-        key(
-            "factor",
-            Kind::Number(1.0, 100.0),
-            "Policy exponential: growth with each attempt.",
-        )
-        .or("2.0"),
-        key("max_delay", TIME, "Policy exponential: the longest.").or("30s"),
-        key(
-            "jitter",
-            Kind::Choice(&["none", "full", "equal", "decorrelated"]),
-            "How a delay is spread.",
-        )
-        .or("full"),
-        key(
-            "max_attempts",
-            Kind::Integer(1, 1_000_000),
-            "Attempts in a row before giving up; for ever if absent.",
-        ),
-        key(
-            "stable_after",
-            TIME_OR_ZERO,
-            "A connection open this long resets the attempts.",
-        )
-        .or("10s"),
-    ],
 };

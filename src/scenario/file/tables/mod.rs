@@ -4,15 +4,17 @@ mod fault;
 pub(super) mod heartbeat;
 mod limits;
 mod load;
+pub(super) mod reconnect;
 mod session;
 mod target;
 
 use super::spec::{KeySpec, Kind, TableSpec};
 
 pub(in crate::scenario) use fault::{CLIENT_FAULTS, FAULT, RELAY, SERVER_FAULTS, TOXIC, TOXICS};
-pub(in crate::scenario) use heartbeat::{HEARTBEAT, MATCHER, RECONNECT};
+pub(in crate::scenario) use heartbeat::{HEARTBEAT, MATCHER};
 pub(in crate::scenario) use limits::LIMITS;
 pub(in crate::scenario) use load::{LOAD, STAGE, THRESHOLD, VALIDITY};
+pub(in crate::scenario) use reconnect::RECONNECT;
 pub(in crate::scenario) use session::{
     BINARY, CLOSE, DELIVERY, PING, REPEAT, REPLY, SESSION, STEP,
 };
