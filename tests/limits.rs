@@ -73,15 +73,18 @@ fn assert_refused(bench: &Bench, output: &Output, code: i32, parts: &[&str]) {
     assert!(!bench.path("results").exists(), "nothing was run");
 }
 
-/// Accepts and forgets; counts whom it accepted.
+/// Accepts and is silent; counts whom it accepted.
 fn count_connections() -> (String, Arc<AtomicU64>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("ws://{}/", listener.local_addr().expect("bound"));
     let seen = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&seen);
     std::thread::spawn(move || {
-        for _ in listener.incoming() {
+        // Kept open: a close would be an answer.
+        let mut kept = Vec::new();
+        for stream in listener.incoming() {
             counter.fetch_add(1, Ordering::SeqCst);
+            kept.push(stream);
         }
     });
     (url, seen)

@@ -27,12 +27,7 @@ pub fn render(result: &RunResult) -> String {
     if let Some(limits) = view::limits(result) {
         push(&mut text, &format!("limits: {}\n", cell(&limits)));
     }
-    for reason in &result.validity.reasons {
-        push(
-            &mut text,
-            &format!("> **warning** {}\n", cell(&reason.to_string())),
-        );
-    }
+    warnings(&mut text, result);
     let thresholds = result.thresholds.iter().map(|outcome| {
         vec![
             view::threshold_state(outcome.state).to_owned(),
@@ -78,6 +73,13 @@ pub fn render(result: &RunResult) -> String {
         failures,
     );
     text
+}
+
+fn warnings(text: &mut String, result: &RunResult) {
+    for reason in &result.validity.reasons {
+        let line = format!("> **warning** {}\n", cell(&reason.to_string()));
+        push(text, &line);
+    }
 }
 
 /// A paragraph and its empty line.

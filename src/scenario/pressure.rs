@@ -110,7 +110,7 @@ impl Pressure {
             ("clients", clients, limits.clients, "--max-clients"),
         ];
         let excess = |(unit, planned, allowed, flag)| {
-            let allowed: u64 = Option::from(allowed)?;
+            let allowed: u64 = allowed?;
             // Rates are sums of quotients: 1,000.0000001 is 1,000.
             (planned > allowed as f64 * (1.0 + 1e-9)).then_some(Excess {
                 unit,
