@@ -16,6 +16,7 @@ use super::pacer::Pacer;
 use super::plan::{INTERVAL, Plan};
 use super::schedule::{Change, Direction, Phase as PlanPhase, Shard as Share};
 use super::stage::Stage;
+use super::stall::{Stalls, TICK, Watch};
 use crate::clock::{Alarm, Offset};
 use crate::metrics::{Blank, Counter, Gauges, Interval, Metric, Origin, Phase, Recorder, Window};
 use crate::wire::{Dial, Scratch};
@@ -27,6 +28,8 @@ pub enum Message {
     Interval(Box<Interval>),
     /// Nothing is outstanding any more, or it is again; sent while draining.
     Quiet(bool),
+    /// It stood still since it last said so.
+    Stalled(Stalls),
     /// It has no clients left and none will start.
     Idle,
     /// It ended; `open` connections were cut.
@@ -85,6 +88,10 @@ pub struct Shard<D: Dial> {
     pub alive: Cell<u64>,
     /// Connections that the end of the run cut off.
     pub cut_open: Cell<u64>,
+    /// Whether its own thread stood still.
+    pub stall: Watch,
+    /// Stalls the collector has not heard of.
+    stalls: RefCell<Stalls>,
     clients: RefCell<HashMap<u64, Rc<Control>>>,
 }
 
@@ -108,6 +115,8 @@ pub async fn run<D: Dial + 'static>(
     let shard = Rc::new(Shard {
         index,
         pacer: Pacer::new(plan.epoch, alarm),
+        stall: Watch::new(plan.epoch.elapsed()),
+        stalls: RefCell::default(),
         readers: RefCell::new(plan.matchers.iter().cloned().map(Reader::new).collect()),
         plan,
         recorder: RefCell::new(Recorder::new()),
@@ -126,6 +135,7 @@ pub async fn run<D: Dial + 'static>(
         let shard = Rc::clone(&shard);
         async move { shard.pacer.drive().await }
     });
+    let watcher = tokio::task::spawn_local(keep_looking(Rc::clone(&shard)));
     let arrivals = tokio::task::spawn_local(start_clients(Rc::clone(&shard)));
     let mut ticker = Ticker::new(Rc::clone(&shard), lines.reports.clone());
     loop {
@@ -156,10 +166,15 @@ pub async fn run<D: Dial + 'static>(
     }
     arrivals.abort();
     driver.abort();
+    watcher.abort();
     let last = ticker.cut(&mut lines.blanks, shard.now());
     let (open, pacing) = (shard.cut_open.get(), shard.pacer.name());
     // The collector going away is the only way these can fail; then nobody is left to tell.
     let _ = lines.reports.send(last).await;
+    if let Some(stalls) = shard.take_stalls() {
+        let stalled = Message::Stalled(stalls);
+        let _ = lines.reports.send((index, stalled)).await;
+    }
     let _ = lines
         .reports
         .send((index, Message::Ended { open, pacing }))
@@ -167,9 +182,22 @@ pub async fn run<D: Dial + 'static>(
 }
 
 impl<D: Dial + 'static> Shard<D> {
-    /// Now, on the run's clock.
+    /// Now, on the run's clock. Each look tells too whether this thread stood still since the last:
+    /// whoever runs first after a stall notices it, before anything is judged by the time.
     pub fn now(&self) -> Offset {
-        self.plan.epoch.elapsed()
+        let now = self.plan.epoch.elapsed();
+        if let Some(stall) = self.stall.look(now) {
+            self.stalls.borrow_mut().add(stall);
+            self.dialler.stood_still(self.stall.total());
+            // All get their turn now, and with it more time.
+            self.pacer.wake_all();
+        }
+        now
+    }
+
+    fn take_stalls(&self) -> Option<Stalls> {
+        let mut stalls = self.stalls.borrow_mut();
+        (!stalls.is_empty()).then(|| std::mem::take(&mut *stalls))
     }
 
     /// Counts one event.
@@ -180,6 +208,21 @@ impl<D: Dial + 'static> Shard<D> {
     /// Records a time.
     pub fn record(&self, origin: Origin, metric: Metric, value: std::time::Duration) {
         self.recorder.borrow_mut().record(origin, metric, value);
+    }
+
+    /// Records a time from one instant to another, and whether it lasted through a stall of our own:
+    /// the time is kept as it was, the stall is told beside it.
+    pub fn span(
+        &self,
+        recorder: &mut Recorder,
+        origin: Origin,
+        metric: Metric,
+        (from, to): (Offset, Offset),
+    ) {
+        recorder.record(origin, metric, to.since(from));
+        if from < self.stall.until() {
+            recorder.count(origin, Counter::SamplesInStall);
+        }
     }
 
     /// Waits for `due`, or until the run's stage is `until` or later, or `control` says leave.
@@ -237,6 +280,21 @@ impl<D: Dial + 'static> Shard<D> {
             }
         }
     }
+}
+
+/// Looks at the clock every [`TICK`], so that a longer gap is a stall and not an idle moment.
+async fn keep_looking<D: Dial + 'static>(shard: Rc<Shard<D>>) {
+    let slot = shard.pacer.add();
+    let mut due = Offset::ZERO;
+    poll_fn(|cx| {
+        let now = shard.now();
+        if now >= due {
+            due = now + TICK;
+        }
+        shard.pacer.arm(slot, due, cx.waker());
+        Poll::<()>::Pending
+    })
+    .await;
 }
 
 /// Starts and stops clients by the load curve.
@@ -309,6 +367,11 @@ impl<D: Dial + 'static> Ticker<D> {
 
     fn report_state(&mut self, started_all: bool) {
         let shard = &self.shard;
+        if let Ok(permit) = self.reports.try_reserve()
+            && let Some(stalls) = shard.take_stalls()
+        {
+            permit.send((shard.index, Message::Stalled(stalls)));
+        }
         let quiet = shard.outstanding.get() == 0;
         if shard.stage.get() == Stage::Draining && self.quiet != Some(quiet) {
             let sent = self.reports.try_send((shard.index, Message::Quiet(quiet)));

@@ -30,6 +30,9 @@ pub fn render(result: &RunResult) -> String {
             &format!("> **warning** {}\n", cell(&reason.to_string())),
         );
     }
+    for stall in view::stalls(result) {
+        push(&mut text, &format!("> {stall}\n"));
+    }
     let thresholds = result.thresholds.iter().map(|outcome| {
         vec![
             view::threshold_state(outcome.state).to_owned(),

@@ -39,6 +39,8 @@ pub fn facts() -> RunFacts {
             shortest_period: Some(Duration::from_secs(1)),
             ..ValidityLimits::default()
         },
+        stalls: Vec::new(),
+        stalls_beyond: 0,
         unanswered_after: [Metric::RoundTrip, Metric::ServiceTime]
             .map(|metric| (metric, Duration::from_secs(5)))
             .into(),

@@ -19,7 +19,7 @@ pub mod text;
 pub mod timeline;
 
 pub use environment::Environment;
-pub use facts::{EndReason, Phases, RunFacts, ValidityLimits};
+pub use facts::{EndReason, Phases, RunFacts, Stall, ValidityLimits};
 pub use judgement::{InvalidReason, ThresholdOutcome, ThresholdState, Verdict};
 pub use load::LoadError;
 pub use run::{RunResult, Validity};

@@ -96,6 +96,11 @@ pub trait Dial {
         request: &UpgradeRequest,
         source: Option<IpAddr>,
     ) -> impl Future<Output = Result<Dialled<Self::Stream>, Box<DialError>>>;
+
+    /// The thread stood still for `total` so far: dials that were under way get that much longer.
+    fn stood_still(&self, total: Duration) {
+        let _ = total;
+    }
 }
 
 type Failure = (FailureKind, String);
@@ -105,13 +110,18 @@ type Failure = (FailureKind, String);
 pub struct Dialler {
     settings: DialSettings,
     resolver: Resolver,
+    stood_still: Cell<Duration>,
 }
 
 impl Dialler {
     /// A dialler with an empty name cache.
     pub fn new(settings: DialSettings) -> Self {
         let resolver = Resolver::new(settings.overrides.clone());
-        Self { settings, resolver }
+        Self {
+            settings,
+            resolver,
+            stood_still: Cell::default(),
+        }
     }
 }
 
@@ -128,9 +138,9 @@ impl Dial for Dialler {
         let timings = Cell::new(Timings::default());
         let resolved = Cell::new(false);
         let attempt = self.attempt(url, request, source, &timings, &resolved);
-        let ended = tokio::time::timeout(self.settings.timeout, attempt).await;
+        let ended = self.within_deadline(started, attempt).await;
         let outcome =
-            ended.unwrap_or_else(|_| Err(self.timed_out(timings.get(), url, resolved.get())));
+            ended.unwrap_or_else(|| Err(self.timed_out(timings.get(), url, resolved.get())));
         let mut timings = timings.get();
         timings.handshake = started.elapsed();
         match outcome {
@@ -149,9 +159,35 @@ impl Dial for Dialler {
             })),
         }
     }
+
+    fn stood_still(&self, total: Duration) {
+        self.stood_still.set(total);
+    }
 }
 
 impl Dialler {
+    /// `None` when the time is over; what we stood still meanwhile does not count.
+    async fn within_deadline<T>(
+        &self,
+        started: Instant,
+        attempt: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut attempt = std::pin::pin!(attempt);
+        let before = self.stood_still.get();
+        let mut allowed = self.settings.timeout;
+        loop {
+            let ended = tokio::time::timeout_at(started + allowed, attempt.as_mut()).await;
+            let more = self.stood_still.get().saturating_sub(before);
+            match ended {
+                Ok(ended) => return Some(ended),
+                Err(_) if self.settings.timeout + more > allowed => {
+                    allowed = self.settings.timeout + more;
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+
     fn timed_out(&self, timings: Timings, url: &Url, resolved: bool) -> Failure {
         let limit = self.settings.timeout;
         if !resolved {

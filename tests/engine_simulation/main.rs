@@ -8,6 +8,7 @@ mod loads;
 mod peer;
 mod replies;
 mod schedules;
+mod stalls;
 mod steps;
 mod storms;
 mod world;

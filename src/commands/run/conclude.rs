@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 use crate::compare::verdict;
 use crate::engine::plan::Plan;
 use crate::engine::run::{End, Interrupt, Outcome};
+use crate::engine::stall::Stalls;
 use crate::metrics::conservation::AtEnd;
 use crate::metrics::{Counter, Sheet};
-use crate::result::{EndReason, Environment, Phases, RunFacts, RunResult, ValidityLimits};
+use crate::result::{EndReason, Environment, Phases, RunFacts, RunResult, Stall, ValidityLimits};
 use crate::scenario::{LoadModel, Scenario, Step, redact, redact_url};
 
 use super::observe::Observed;
@@ -84,9 +85,20 @@ fn facts(
             shortest_period: shortest_period(scenario),
             busy: validity.busy,
             dropped_arrivals: validity.dropped_arrivals,
+            longest_stall: validity.longest_stall,
         },
+        stalls: stalls(&outcome.stalls),
+        stalls_beyond: outcome.stalls.beyond(),
         unanswered_after: observed.unanswered_after.clone(),
     }
+}
+
+fn stalls(stalls: &Stalls) -> Vec<Stall> {
+    let row = |stall: &crate::engine::stall::Stall| Stall {
+        start_s: stall.start.secs_f64(),
+        length_s: stall.length().as_secs_f64(),
+    };
+    stalls.list().iter().map(row).collect()
 }
 
 /// An early end moves the later phase ends to itself.

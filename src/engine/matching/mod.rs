@@ -169,6 +169,15 @@ impl Questions {
         }
     }
 
+    /// We stood still for `by`: every question whose time runs gets so much more.
+    pub fn postpone(&mut self, by: Duration) {
+        let running = self.entries.iter_mut().chain(&mut self.expecting);
+        for entry in running.filter(|entry| entry.deadline < Offset::MAX) {
+            entry.deadline = entry.deadline + by;
+        }
+        self.earliest = self.earliest + by;
+    }
+
     /// A beat whose own answer can be told from others was sent.
     pub fn beat_sent(&mut self, id: u64, key: Key) {
         if self.beats.len() >= BEATS_LIMIT {
