@@ -168,16 +168,24 @@ pub async fn run<D: Dial + 'static>(
     driver.abort();
     watcher.abort();
     let last = ticker.cut(&mut lines.blanks, shard.now());
+    report_end(&shard, &lines.reports, last).await;
+}
+
+/// The last messages of a shard, in order.
+async fn report_end<D: Dial + 'static>(
+    shard: &Shard<D>,
+    reports: &mpsc::Sender<Report>,
+    last: Report,
+) {
     let (open, pacing) = (shard.cut_open.get(), shard.pacer.name());
     // The collector going away is the only way these can fail; then nobody is left to tell.
-    let _ = lines.reports.send(last).await;
+    let _ = reports.send(last).await;
     if let Some(stalls) = shard.take_stalls() {
         let stalled = Message::Stalled(stalls);
-        let _ = lines.reports.send((index, stalled)).await;
+        let _ = reports.send((shard.index, stalled)).await;
     }
-    let _ = lines
-        .reports
-        .send((index, Message::Ended { open, pacing }))
+    let _ = reports
+        .send((shard.index, Message::Ended { open, pacing }))
         .await;
 }
 

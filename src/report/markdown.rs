@@ -24,15 +24,7 @@ pub fn render(result: &RunResult) -> String {
             result.scenario.seed
         ),
     );
-    for reason in &result.validity.reasons {
-        push(
-            &mut text,
-            &format!("> **warning** {}\n", cell(&reason.to_string())),
-        );
-    }
-    for stall in view::stalls(result) {
-        push(&mut text, &format!("> {stall}\n"));
-    }
+    warnings(&mut text, result);
     let thresholds = result.thresholds.iter().map(|outcome| {
         vec![
             view::threshold_state(outcome.state).to_owned(),
@@ -78,6 +70,19 @@ pub fn render(result: &RunResult) -> String {
         failures,
     );
     text
+}
+
+/// Why the numbers may not be believed.
+fn warnings(text: &mut String, result: &RunResult) {
+    for reason in &result.validity.reasons {
+        push(
+            text,
+            &format!("> **warning** {}\n", cell(&reason.to_string())),
+        );
+    }
+    for stall in view::stalls(result) {
+        push(text, &format!("> {stall}\n"));
+    }
 }
 
 /// A paragraph and its empty line.
