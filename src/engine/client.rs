@@ -152,6 +152,8 @@ impl<D: Dial + 'static> Client<D> {
                 return Poll::Ready(None);
             }
             shard.pacer.arm(slot, Offset::MAX, cx.waker());
+            // After a stall the dialler has to know of it before it judges its deadline.
+            shard.now();
             attempt.as_mut().poll(cx).map(Some)
         })
         .await;

@@ -1,7 +1,7 @@
 //! The engine: runs a scenario and measures it.
 //!
 //! Pure rules first: `heartbeat`, `reconnect`, `schedule`, `extract`, `matching`, `faults`, `due`,
-//! `gate` and `program` are functions of (event, offset); they read no clock and hold no socket, so their tests are
+//! `gate`, `stall`, `storm` and `program` are functions of (event, offset); they read no clock and hold no socket, so their tests are
 //! tables. Around them the loop: `run` moves `shard`s through their `stage`s, a shard's `pacer` wakes
 //! its `client`s, and a client's `live` connection sends, receives and records.
 
@@ -24,4 +24,5 @@ pub mod run;
 pub mod schedule;
 pub mod shard;
 pub mod stage;
+pub mod stall;
 pub mod storm;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::plan::Plan;
 use super::shard::{self, Lines, Message, REPORTS, Report};
 use super::stage::Stage;
+use super::stall::{Stalls, Watch};
 use crate::clock::{Alarm, Offset};
 use crate::metrics::{Blank, Interval, Total};
 use crate::wire::Dialler;
@@ -71,6 +72,8 @@ pub struct Outcome {
     pub lost_shards: u16,
     /// What woke the shards at due times.
     pub pacing: &'static str,
+    /// When the generator stood still.
+    pub stalls: Stalls,
 }
 
 /// Runs the plan on threads of its own and returns when everything has ended.
@@ -144,6 +147,9 @@ pub struct Coordinator {
     end: End,
     pacing: &'static str,
     load_ended: Option<Offset>,
+    stalls: Stalls,
+    /// Whether this thread stood still.
+    watch: Watch,
     /// When the next stage begins at the latest.
     deadline: Offset,
 }
@@ -176,6 +182,8 @@ impl Coordinator {
             end: End::Completed,
             pacing: "unknown",
             load_ended: None,
+            stalls: Stalls::default(),
+            watch: Watch::default(),
         }
     }
 
@@ -214,6 +222,7 @@ impl Coordinator {
             open_at_end: self.shards.iter().map(|s| s.open).sum(),
             lost_shards: self.shards.iter().filter(|s| !s.ended).count() as u16,
             pacing: self.pacing,
+            stalls: self.stalls,
         }
     }
 
@@ -237,6 +246,7 @@ impl Coordinator {
         match message {
             Message::Quiet(quiet) => state.quiet = quiet,
             Message::Idle => state.idle = true,
+            Message::Stalled(stalls) => self.stalls.merge(&stalls),
             Message::Ended { open, pacing } => {
                 self.pacing = pacing;
                 state.ended = true;
@@ -282,8 +292,15 @@ impl Coordinator {
     /// Enters the next stage when it is time; true when the shards are given up.
     fn look(&mut self) -> bool {
         let now = self.plan.epoch.elapsed();
-        let late = now >= self.deadline;
         let stage = *self.stage.borrow();
+        // The end of the load is planned; what comes after it waits for others, and time in which
+        // we could not look does not count. Before, there is no need to look often.
+        if let Some(stall) = self.watch.look(now)
+            && stage > Stage::Running
+        {
+            self.deadline = self.deadline + stall.length();
+        }
+        let late = now >= self.deadline;
         match stage {
             Stage::Running if self.shards.iter().all(|s| s.idle || s.ended) => {
                 if !late {
@@ -312,6 +329,8 @@ impl Coordinator {
             Stage::Cut => CUT_LIMIT,
         };
         let now = self.plan.epoch.elapsed();
+        // The wait before may have been a long one, and no stall.
+        self.watch.look(now);
         self.load_ended.get_or_insert(now);
         self.deadline = now + limit;
         self.stage.send_replace(stage);

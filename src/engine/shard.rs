@@ -18,6 +18,7 @@ use super::pacer::Pacer;
 use super::plan::{INTERVAL, Plan};
 use super::schedule::{Change, Direction, Phase as PlanPhase, Shard as Share};
 use super::stage::Stage;
+use super::stall::{Stalls, TICK, Watch};
 use crate::clock::{Alarm, Offset};
 use crate::metrics::{Blank, Counter, Gauges, Interval, Metric, Origin, Phase, Recorder, Window};
 use crate::wire::{Dial, Scratch};
@@ -29,6 +30,8 @@ pub enum Message {
     Interval(Box<Interval>),
     /// Nothing is outstanding any more, or it is again; sent while draining.
     Quiet(bool),
+    /// It stood still since it last said so.
+    Stalled(Stalls),
     /// It has no clients left and none will start.
     Idle,
     /// It ended; `open` connections were cut.
@@ -91,6 +94,10 @@ pub struct Shard<D: Dial> {
     pub cut_open: Cell<u64>,
     /// The lasting client faults that are on, as positions in the plan's list.
     pub faults_on: RefCell<Vec<usize>>,
+    /// Whether its own thread stood still.
+    pub stall: Watch,
+    /// Stalls the collector has not heard of.
+    stalls: RefCell<Stalls>,
     clients: RefCell<HashMap<u64, Rc<Control>>>,
 }
 
@@ -117,29 +124,18 @@ pub async fn run<D: Dial + 'static>(
     alarm: Alarm,
     mut lines: Lines,
 ) {
-    let shard = Rc::new(Shard {
-        index,
-        pacer: Pacer::new(plan.epoch, alarm),
-        gate: RefCell::new(Gate::new(plan.scenario.limits.dials_per_s, plan.shards)),
-        readers: RefCell::new(plan.matchers.iter().cloned().map(Reader::new).collect()),
+    let shard = Rc::new(Shard::new(
         plan,
-        recorder: RefCell::new(Recorder::new()),
-        scratch: RefCell::new(Scratch::new()),
-        text: RefCell::new(Vec::with_capacity(4096)),
+        index,
         dialler,
-        stage: Cell::new(*lines.stage.borrow()),
-        drain_began: Cell::new(Offset::MAX),
-        connected: Cell::new(0),
-        outstanding: Cell::new(0),
-        alive: Cell::new(0),
-        cut_open: Cell::new(0),
-        faults_on: RefCell::default(),
-        clients: RefCell::default(),
-    });
+        alarm,
+        *lines.stage.borrow(),
+    ));
     let driver = tokio::task::spawn_local({
         let shard = Rc::clone(&shard);
         async move { shard.pacer.drive().await }
     });
+    let watcher = tokio::task::spawn_local(keep_looking(Rc::clone(&shard)));
     let arrivals = tokio::task::spawn_local(start_clients(Rc::clone(&shard)));
     let driven = tokio::task::spawn_local(faults::drive(Rc::clone(&shard)));
     let mut ticker = Ticker::new(Rc::clone(&shard), lines.reports.clone());
@@ -172,20 +168,70 @@ pub async fn run<D: Dial + 'static>(
     arrivals.abort();
     driven.abort();
     driver.abort();
+    watcher.abort();
     let last = ticker.cut(&mut lines.blanks, shard.now());
+    report_end(&shard, &lines.reports, last).await;
+}
+
+/// The last messages of a shard, in order.
+async fn report_end<D: Dial + 'static>(
+    shard: &Shard<D>,
+    reports: &mpsc::Sender<Report>,
+    last: Report,
+) {
     let (open, pacing) = (shard.cut_open.get(), shard.pacer.name());
     // The collector going away is the only way these can fail; then nobody is left to tell.
-    let _ = lines.reports.send(last).await;
-    let _ = lines
-        .reports
-        .send((index, Message::Ended { open, pacing }))
+    let _ = reports.send(last).await;
+    if let Some(stalls) = shard.take_stalls() {
+        let stalled = Message::Stalled(stalls);
+        let _ = reports.send((shard.index, stalled)).await;
+    }
+    let _ = reports
+        .send((shard.index, Message::Ended { open, pacing }))
         .await;
 }
 
 impl<D: Dial + 'static> Shard<D> {
-    /// Now, on the run's clock.
+    fn new(plan: Arc<Plan>, index: u16, dialler: D, alarm: Alarm, stage: Stage) -> Self {
+        Self {
+            index,
+            pacer: Pacer::new(plan.epoch, alarm),
+            gate: RefCell::new(Gate::new(plan.scenario.limits.dials_per_s, plan.shards)),
+            stall: Watch::new(plan.epoch.elapsed()),
+            stalls: RefCell::default(),
+            readers: RefCell::new(plan.matchers.iter().cloned().map(Reader::new).collect()),
+            plan,
+            recorder: RefCell::new(Recorder::new()),
+            scratch: RefCell::new(Scratch::new()),
+            text: RefCell::new(Vec::with_capacity(4096)),
+            dialler,
+            stage: Cell::new(stage),
+            drain_began: Cell::new(Offset::MAX),
+            connected: Cell::new(0),
+            outstanding: Cell::new(0),
+            alive: Cell::new(0),
+            cut_open: Cell::new(0),
+            faults_on: RefCell::default(),
+            clients: RefCell::default(),
+        }
+    }
+
+    /// Now, on the run's clock. Each look tells too whether this thread stood still since the last:
+    /// whoever runs first after a stall notices it, before anything is judged by the time.
     pub fn now(&self) -> Offset {
-        self.plan.epoch.elapsed()
+        let now = self.plan.epoch.elapsed();
+        if let Some(stall) = self.stall.look(now) {
+            self.stalls.borrow_mut().add(stall);
+            self.dialler.stood_still(self.stall.total());
+            // All get their turn now, and with it more time.
+            self.pacer.wake_all();
+        }
+        now
+    }
+
+    fn take_stalls(&self) -> Option<Stalls> {
+        let mut stalls = self.stalls.borrow_mut();
+        (!stalls.is_empty()).then(|| std::mem::take(&mut *stalls))
     }
 
     /// Counts one event.
@@ -196,6 +242,21 @@ impl<D: Dial + 'static> Shard<D> {
     /// Records a time.
     pub fn record(&self, origin: Origin, metric: Metric, value: std::time::Duration) {
         self.recorder.borrow_mut().record(origin, metric, value);
+    }
+
+    /// Records a time from one instant to another, and whether it lasted through a stall of our own:
+    /// the time is kept as it was, the stall is told beside it.
+    pub fn span(
+        &self,
+        recorder: &mut Recorder,
+        origin: Origin,
+        metric: Metric,
+        (from, to): (Offset, Offset),
+    ) {
+        recorder.record(origin, metric, to.since(from));
+        if from < self.stall.until() {
+            recorder.count(origin, Counter::SamplesInStall);
+        }
     }
 
     /// Waits for `due`, or until the run's stage is `until` or later, or `control` says leave.
@@ -264,6 +325,21 @@ impl<D: Dial + 'static> Shard<D> {
             }
         }
     }
+}
+
+/// Looks at the clock every [`TICK`], so that a longer gap is a stall and not an idle moment.
+async fn keep_looking<D: Dial + 'static>(shard: Rc<Shard<D>>) {
+    let slot = shard.pacer.add();
+    let mut due = Offset::ZERO;
+    poll_fn(|cx| {
+        let now = shard.now();
+        if now >= due {
+            due = now + TICK;
+        }
+        shard.pacer.arm(slot, due, cx.waker());
+        Poll::<()>::Pending
+    })
+    .await;
 }
 
 /// Starts and stops clients by the load curve.
@@ -336,6 +412,11 @@ impl<D: Dial + 'static> Ticker<D> {
 
     fn report_state(&mut self, started_all: bool) {
         let shard = &self.shard;
+        if let Ok(permit) = self.reports.try_reserve()
+            && let Some(stalls) = shard.take_stalls()
+        {
+            permit.send((shard.index, Message::Stalled(stalls)));
+        }
         let quiet = shard.outstanding.get() == 0;
         if shard.stage.get() == Stage::Draining && self.quiet != Some(quiet) {
             let sent = self.reports.try_send((shard.index, Message::Quiet(quiet)));

@@ -172,7 +172,7 @@ catalogue! {
         HeartbeatsCut = "heartbeats_cut", Lower;
         /// Beats within their timeout when the run ended.
         HeartbeatsPending = "heartbeats_pending", Neutral;
-        /// Beats not sent because the connection was not writable.
+        /// Beats not sent: the connection was not writable, or the generator stood still.
         HeartbeatsBlocked = "heartbeats_blocked", Lower;
         /// Pongs that match nothing.
         PongsUnsolicited = "pongs_unsolicited", Lower;
@@ -192,6 +192,8 @@ catalogue! {
         BytesReceived = "bytes_received", Neutral;
         /// Sessions whose steps ended by themselves.
         SessionsCompleted = "sessions_completed", Higher;
+        /// Times recorded across a stall of the generator: true, but not the target's doing.
+        SamplesInStall = "samples_in_stall", Lower;
     }
 }
 

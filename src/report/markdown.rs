@@ -75,10 +75,14 @@ pub fn render(result: &RunResult) -> String {
     text
 }
 
+/// Why the numbers may not be believed.
 fn warnings(text: &mut String, result: &RunResult) {
     for reason in &result.validity.reasons {
         let line = format!("> **warning** {}\n", cell(&reason.to_string()));
         push(text, &line);
+    }
+    for stall in view::stalls(result) {
+        push(text, &format!("> {stall}\n"));
     }
 }
 

@@ -8,7 +8,7 @@ use crate::metrics::Counter;
 use crate::metrics::histogram::is_supported;
 use crate::result::summary::QUANTILES;
 use crate::result::text::printable;
-use crate::result::{MetricSummary, RunResult, ThresholdOutcome, ThresholdState, Verdict};
+use crate::result::{MetricSummary, RunResult, Stall, ThresholdOutcome, ThresholdState, Verdict};
 
 /// Stands where a figure would be the accident of a few samples, or where there is none.
 pub const NO_FIGURE: &str = "-";
@@ -160,6 +160,24 @@ pub fn because(result: &RunResult) -> String {
         Verdict::Pass if all == 0 => "no thresholds were set".to_owned(),
         Verdict::Pass => format!("{all} of {all} thresholds kept"),
     }
+}
+
+/// Stalls named one by one; the rest is in `result.json`.
+const STALLS: usize = 5;
+
+/// The generator's stalls in words, one a line.
+pub fn stalls(result: &RunResult) -> Vec<String> {
+    let line = |stall: &Stall| {
+        let Stall { start_s, length_s } = stall;
+        format!("stall of the generator at {start_s:.3} s for {length_s:.3} s")
+    };
+    let mut lines: Vec<_> = result.stalls.iter().take(STALLS).map(line).collect();
+    let listed = result.stalls.len().saturating_sub(STALLS) as u64;
+    let more = listed + result.stalls_beyond;
+    if more > 0 {
+        lines.push(format!("and {} more stalls in result.json", count(more)));
+    }
+    lines
 }
 
 #[cfg(test)]

@@ -43,6 +43,10 @@ pub struct RunFacts {
     pub limits: ValidityLimits,
     /// How hard the run might press its target.
     pub caps: Caps,
+    /// When the generator stood still, in order; bounded.
+    pub stalls: Vec<Stall>,
+    /// Stalls beyond those listed.
+    pub stalls_beyond: u64,
     /// How long an unanswered message of a metric had waited at least (the shortest timeout).
     pub unanswered_after: BTreeMap<Metric, Duration>,
 }
@@ -56,6 +60,15 @@ pub struct Caps {
     pub messages_per_s: Option<u64>,
     /// Clients at once that the plan might ask for; `None` = any number.
     pub clients: Option<u64>,
+}
+
+/// A standstill of the generator itself: it was stopped, suspended or starved of CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stall {
+    /// The last sign of life before it, in seconds from the start of the run.
+    pub start_s: f64,
+    /// How long it lasted, in seconds.
+    pub length_s: f64,
 }
 
 /// Where the phases of a run ended, from its start; an early end moves all later ones to itself.
@@ -105,6 +118,8 @@ pub struct ValidityLimits {
     pub busy: f64,
     /// Whether dropped arrivals are tolerated.
     pub dropped_arrivals: bool,
+    /// Longest stall of the generator; `None` = as long as `schedule_lag_p99`, if that is given.
+    pub longest_stall: Option<Duration>,
 }
 
 impl Default for ValidityLimits {
@@ -114,11 +129,19 @@ impl Default for ValidityLimits {
             shortest_period: None,
             busy: 0.95,
             dropped_arrivals: false,
+            longest_stall: None,
         }
     }
 }
 
 impl ValidityLimits {
+    /// The longest stall that is tolerated. Who accepts messages late by so much accepts a stall of
+    /// that length too.
+    pub fn stall(&self) -> Duration {
+        let accepted = self.longest_stall.or(self.schedule_lag_p99);
+        accepted.unwrap_or_default()
+    }
+
     /// The largest schedule_lag p99 that is believed.
     pub fn lag(&self) -> Duration {
         let period = self.shortest_period.unwrap_or_default();

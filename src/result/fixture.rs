@@ -44,6 +44,8 @@ pub fn facts() -> RunFacts {
             messages_per_s: None,
             clients: None,
         },
+        stalls: Vec::new(),
+        stalls_beyond: 0,
         unanswered_after: [Metric::RoundTrip, Metric::ServiceTime]
             .map(|metric| (metric, Duration::from_secs(5)))
             .into(),

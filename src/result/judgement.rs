@@ -95,6 +95,19 @@ pub enum InvalidReason {
         /// How many measured intervals were over it.
         intervals: u64,
     },
+    /// The generator itself stood still in the measured phase or after it.
+    Stalled {
+        /// How often.
+        stalls: u64,
+        /// When the longest began, in seconds from the start of the run.
+        start_s: f64,
+        /// How long that one was, in seconds.
+        length_s: f64,
+        /// All of them together, in seconds.
+        total_s: f64,
+        /// Times recorded across a stall.
+        samples: u64,
+    },
     /// Clients were due with no slot free.
     DroppedArrivals {
         /// How many.
@@ -133,6 +146,33 @@ impl fmt::Display for InvalidReason {
                     "intervals"
                 },
             ),
+            Self::Stalled {
+                stalls,
+                start_s,
+                length_s,
+                total_s,
+                samples,
+            } => {
+                let times = if *stalls == 1 {
+                    "once"
+                } else {
+                    "several times"
+                };
+                write!(
+                    f,
+                    "the generator itself stood still {times} (stopped, suspended or starved of \
+                     CPU): {length_s:.3} s from {start_s:.3} s on"
+                )?;
+                if *stalls > 1 {
+                    write!(f, ", {stalls} stalls and {total_s:.3} s in all")?;
+                }
+                write!(
+                    f,
+                    "; {samples} times were taken across it; deadlines waited as long, so no \
+                     timeout or dead connection is its doing; run again undisturbed, or accept \
+                     it with --set validity.longest_stall=.."
+                )
+            }
             Self::DroppedArrivals { dropped, scheduled } => write!(
                 f,
                 "{dropped} of {scheduled} arrivals found no free slot; raise `max_clients`, or \

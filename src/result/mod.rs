@@ -20,7 +20,7 @@ pub mod text;
 pub mod timeline;
 
 pub use environment::Environment;
-pub use facts::{Caps, EndReason, Phases, RunFacts, ValidityLimits};
+pub use facts::{Caps, EndReason, Phases, RunFacts, Stall, ValidityLimits};
 pub use judgement::{InvalidReason, ThresholdOutcome, ThresholdState, Verdict};
 pub use load::LoadError;
 pub use run::{RunResult, Validity};

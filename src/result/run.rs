@@ -13,7 +13,7 @@ use crate::metrics::{AtEnd, Counter, Sheet, Total, conservation};
 
 use super::judgement::{InvalidReason, ThresholdOutcome, Verdict};
 use super::summary::{self, Redact, Summary, TallyRow, millis};
-use super::{Caps, EndReason, Environment, Phases, RunFacts, Timeline};
+use super::{Caps, EndReason, Environment, Phases, RunFacts, Stall, Timeline};
 
 /// The version this build writes, and the newest it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -65,6 +65,12 @@ pub struct RunResult {
     /// Faults that were injected.
     #[serde(default)]
     pub faults: Vec<serde_json::Value>,
+    /// When the generator itself stood still, in order; at most 1,000.
+    #[serde(default)]
+    pub stalls: Vec<Stall>,
+    /// Stalls beyond those.
+    #[serde(default)]
+    pub stalls_beyond: u64,
     /// The run second by second.
     pub timeline: Timeline,
 }
@@ -135,6 +141,9 @@ pub struct Validity {
     pub busy_limit: f64,
     /// Whether dropped arrivals are tolerated.
     pub dropped_arrivals_tolerated: bool,
+    /// The longest stall of the generator that is tolerated, in ms.
+    #[serde(default)]
+    pub stall_limit_ms: f64,
     /// How many shards generated the load.
     pub shards: usize,
     /// What woke the senders.
@@ -197,6 +206,8 @@ impl RunResult {
             open_at_end: at_end.open_connections,
             storms: Vec::new(),
             faults: Vec::new(),
+            stalls: facts.stalls,
+            stalls_beyond: facts.stalls_beyond,
             timeline,
         }
     }
@@ -240,6 +251,7 @@ impl Validity {
             schedule_lag_limit_ms: millis(facts.limits.lag()),
             busy_limit: facts.limits.busy,
             dropped_arrivals_tolerated: facts.limits.dropped_arrivals,
+            stall_limit_ms: millis(facts.limits.stall()),
             shards: facts.shards,
             pacing: facts.pacing.clone(),
             closed_loop: facts.closed_loop,

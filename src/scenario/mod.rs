@@ -110,6 +110,9 @@ pub struct Validity {
     pub busy: f64,
     /// Whether dropped arrivals are tolerated.
     pub dropped_arrivals: bool,
+    /// Longest stall of the generator; `None` = none at all, or as long as `schedule_lag_p99` if that
+    /// is given.
+    pub longest_stall: Option<Duration>,
 }
 
 impl Default for Validity {
@@ -118,6 +121,7 @@ impl Default for Validity {
             schedule_lag_p99: None,
             busy: 0.95,
             dropped_arrivals: false,
+            longest_stall: None,
         }
     }
 }

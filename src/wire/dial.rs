@@ -103,6 +103,11 @@ pub trait Dial {
         request: &UpgradeRequest,
         source: Option<IpAddr>,
     ) -> impl Future<Output = Result<Dialled<Self::Stream>, Box<DialError>>>;
+
+    /// The thread stood still for `total` so far: dials that were under way get that much longer.
+    fn stood_still(&self, total: Duration) {
+        let _ = total;
+    }
 }
 
 type Failure = (FailureKind, String);
@@ -120,13 +125,18 @@ struct Progress {
 pub struct Dialler {
     settings: DialSettings,
     resolver: Resolver,
+    stood_still: Cell<Duration>,
 }
 
 impl Dialler {
     /// A dialler with an empty name cache.
     pub fn new(settings: DialSettings) -> Self {
         let resolver = Resolver::new(settings.overrides.clone());
-        Self { settings, resolver }
+        Self {
+            settings,
+            resolver,
+            stood_still: Cell::default(),
+        }
     }
 }
 
@@ -142,8 +152,8 @@ impl Dial for Dialler {
         let started = Instant::now();
         let progress = Progress::default();
         let attempt = self.attempt(url, request, source, &progress);
-        let ended = tokio::time::timeout(self.settings.timeout, attempt).await;
-        let outcome = ended.unwrap_or_else(|_| Err(self.timed_out(&progress, url)));
+        let ended = self.within_deadline(started, attempt).await;
+        let outcome = ended.unwrap_or_else(|| Err(self.timed_out(&progress, url)));
         let mut timings = progress.timings.get();
         timings.handshake = started.elapsed();
         match outcome {
@@ -163,9 +173,35 @@ impl Dial for Dialler {
             })),
         }
     }
+
+    fn stood_still(&self, total: Duration) {
+        self.stood_still.set(total);
+    }
 }
 
 impl Dialler {
+    /// `None` when the time is over; what we stood still meanwhile does not count.
+    async fn within_deadline<T>(
+        &self,
+        started: Instant,
+        attempt: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut attempt = std::pin::pin!(attempt);
+        let before = self.stood_still.get();
+        let mut allowed = self.settings.timeout;
+        loop {
+            let ended = tokio::time::timeout_at(started + allowed, attempt.as_mut()).await;
+            let more = self.stood_still.get().saturating_sub(before);
+            match ended {
+                Ok(ended) => return Some(ended),
+                Err(_) if self.settings.timeout + more > allowed => {
+                    allowed = self.settings.timeout + more;
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+
     fn timed_out(&self, progress: &Progress, url: &Url) -> Failure {
         let limit = self.settings.timeout;
         let timings = progress.timings.get();
@@ -436,6 +472,41 @@ fn tls_failure(error: io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dial_gets_the_time_we_stood_still() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        const SECOND: Duration = Duration::from_secs(1);
+        // It answers after so long; stood still so long before the dial, and during it.
+        for (answer, before, during, expected) in [
+            (9, 0, 0, true),
+            (11, 0, 0, false),
+            (11, 3, 3, false),
+            (11, 0, 3, true),
+            (12, 5, 8, true),
+            (14, 0, 3, false),
+        ] {
+            let dialler = Dialler::new(DialSettings {
+                timeout: 10 * SECOND,
+                nodelay: true,
+                tls: None,
+                server_name: None,
+                overrides: Vec::new(),
+            });
+            dialler.stood_still(before * SECOND);
+            let attempt = async {
+                dialler.stood_still(during * SECOND);
+                tokio::time::sleep(answer * SECOND).await;
+            };
+            let ended =
+                runtime.block_on(async { dialler.within_deadline(Instant::now(), attempt).await });
+            assert_eq!(ended.is_some(), expected, "{answer} s");
+        }
+    }
 
     #[test]
     fn an_end_within_the_upgrade_keeps_its_cause() {

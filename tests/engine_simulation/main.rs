@@ -10,6 +10,7 @@ mod loads;
 mod peer;
 mod replies;
 mod schedules;
+mod stalls;
 mod steps;
 mod storms;
 mod world;

@@ -6,9 +6,12 @@ use std::time::{Duration, SystemTime};
 use crate::compare::verdict;
 use crate::engine::plan::Plan;
 use crate::engine::run::{End, Interrupt, Outcome};
+use crate::engine::stall::Stalls;
 use crate::metrics::conservation::AtEnd;
 use crate::metrics::{Counter, Sheet};
-use crate::result::{Caps, EndReason, Environment, Phases, RunFacts, RunResult, ValidityLimits};
+use crate::result::{
+    Caps, EndReason, Environment, Phases, RunFacts, RunResult, Stall, ValidityLimits,
+};
 use crate::scenario::{LoadModel, Scenario, Step, redact, redact_url};
 
 use super::observe::Observed;
@@ -84,8 +87,11 @@ fn facts(
             shortest_period: shortest_period(scenario),
             busy: validity.busy,
             dropped_arrivals: validity.dropped_arrivals,
+            longest_stall: validity.longest_stall,
         },
         caps: caps(scenario),
+        stalls: stalls(&outcome.stalls),
+        stalls_beyond: outcome.stalls.beyond(),
         unanswered_after: observed.unanswered_after.clone(),
     }
 }
@@ -97,6 +103,14 @@ fn caps(scenario: &Scenario) -> Caps {
         messages_per_s: limits.messages_per_s,
         clients: limits.clients,
     }
+}
+
+fn stalls(stalls: &Stalls) -> Vec<Stall> {
+    let row = |stall: &crate::engine::stall::Stall| Stall {
+        start_s: stall.start.secs_f64(),
+        length_s: stall.length().as_secs_f64(),
+    };
+    stalls.list().iter().map(row).collect()
 }
 
 /// An early end moves the later phase ends to itself.

@@ -1,6 +1,7 @@
 //! The beats of one connection that an answer can still name, oldest first.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::clock::Offset;
 
@@ -26,6 +27,8 @@ pub(super) enum State {
 pub(super) struct Beat {
     pub(super) id: u64,
     pub(super) sent: Offset,
+    /// The last instant at which an answer is in time.
+    pub(super) deadline: Offset,
     pub(super) state: State,
 }
 
@@ -38,10 +41,11 @@ pub(super) struct Beats {
 }
 
 impl Beats {
-    pub(super) fn push(&mut self, id: u64, sent: Offset) {
+    pub(super) fn push(&mut self, id: u64, sent: Offset, timeout: Duration) {
         self.ring.push_back(Beat {
             id,
             sent,
+            deadline: sent + timeout,
             state: State::Waiting,
         });
     }
@@ -88,6 +92,13 @@ impl Beats {
 
     pub(super) fn first_waiting(&self) -> Option<&Beat> {
         self.ring.get(self.waiting_from)
+    }
+
+    /// Every beat within its timeout gets so much more.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        for beat in self.ring.range_mut(self.waiting_from..) {
+            beat.deadline = beat.deadline + by;
+        }
     }
 
     pub(super) fn acknowledge(&mut self, index: usize) {

@@ -50,15 +50,16 @@ pub struct Heartbeats {
     rule: Arc<Rule>,
     now: Offset,
     last_received: Offset,
+    /// How much longer than the rule says silence is tolerated, since the last byte.
+    quiet_more: Duration,
+    /// The same for the grace watch, since the verdict.
+    watch_more: Duration,
     /// Misses since the last sign of life.
     row: u32,
     life: Life,
     verdict: Option<Verdict>,
     beats: Beats,
     tally: Tally,
-    /// What was sent or received before `postponed_at` is given `postponed` more before it is judged.
-    postponed: Duration,
-    postponed_at: Offset,
 }
 
 impl Heartbeats {
@@ -68,37 +69,13 @@ impl Heartbeats {
             rule,
             now: opened,
             last_received: opened,
+            quiet_more: Duration::ZERO,
+            watch_more: Duration::ZERO,
             row: 0,
             life: Life::Open,
             verdict: None,
             beats: Beats::default(),
             tally: Tally::default(),
-            postponed: Duration::ZERO,
-            postponed_at: Offset::ZERO,
-        }
-    }
-
-    /// We could not look for `by` until `now`: what waits is judged that much later, as if the clock
-    /// had stopped. To be called before anything else is told of that time; the times of samples stay
-    /// as they were.
-    pub fn postpone(&mut self, now: Offset, by: Duration) {
-        let since = self.beats.first_waiting().map(|beat| beat.sent);
-        let oldest = since.unwrap_or(now).min(self.last_received);
-        let again = oldest < self.postponed_at;
-        self.postponed = by
-            + if again {
-                self.postponed
-            } else {
-                Duration::ZERO
-            };
-        self.postponed_at = now;
-    }
-
-    fn more_time(&self, since: Offset) -> Duration {
-        if since < self.postponed_at {
-            self.postponed
-        } else {
-            Duration::ZERO
         }
     }
 
@@ -121,7 +98,7 @@ impl Heartbeats {
                 self.finish(old, OutcomeKind::Missed, None, emit);
             }
         }
-        self.beats.push(id, at);
+        self.beats.push(id, at, self.rule.timeout);
     }
 
     /// A beat was due but the connection was not writable: neither sent nor missed.
@@ -174,6 +151,17 @@ impl Heartbeats {
     /// Something else was received: any byte at all.
     pub fn received(&mut self, at: Offset, emit: &mut impl FnMut(Outcome)) {
         self.receive(at, emit);
+    }
+
+    /// We stood still for `by` and could not look: every deadline that was still ahead then moves so
+    /// much. To be told before anything that happened after the stall.
+    pub fn postpone(&mut self, by: Duration) {
+        self.beats.postpone(by);
+        match self.life {
+            Life::Open => self.quiet_more += by,
+            Life::Untold | Life::Dead => self.watch_more += by,
+            Life::Ended => {}
+        }
     }
 
     /// Settles every deadline before `now`. `Some` exactly once, when the connection has been declared
@@ -248,6 +236,7 @@ impl Heartbeats {
         let at = self.settle(at, emit);
         if self.life == Life::Open {
             self.last_received = at;
+            self.quiet_more = Duration::ZERO;
             if self.rule.any_traffic {
                 self.row = 0;
             }
@@ -371,17 +360,15 @@ impl Heartbeats {
     fn watched_until(&self) -> Option<Offset> {
         let verdict = self.verdict.filter(|_| self.life != Life::Ended)?;
         let unknown = !self.rule.grace.is_zero() && self.tally.false_dead.is_none();
-        unknown.then(|| verdict.at + self.rule.grace)
+        unknown.then(|| verdict.at + self.rule.grace + self.watch_more)
     }
 
     fn quiet_deadline(&self) -> Option<Offset> {
-        let more = self.more_time(self.last_received);
-        Some(self.last_received + self.rule.max_quiet? + more)
+        Some(self.last_received + self.rule.max_quiet? + self.quiet_more)
     }
 
     fn beat_deadline(&self) -> Option<Offset> {
-        let sent = self.beats.first_waiting()?.sent;
-        Some(sent + self.rule.timeout + self.more_time(sent))
+        Some(self.beats.first_waiting()?.deadline)
     }
 }
 

@@ -75,7 +75,7 @@ impl<D: Dial + 'static> State<'_, D> {
             super::skip(shard, ticks, now);
         }
         self.heart.skip_until(now);
-        self.postpone(now, now.since(since));
+        self.postpone(now.since(since));
     }
 }
 

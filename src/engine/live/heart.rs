@@ -61,9 +61,13 @@ impl Heart {
 
     /// When the next beat is due.
     fn due(&self) -> Option<Offset> {
+        self.due_of(self.next)
+    }
+
+    fn due_of(&self, number: u64) -> Option<Offset> {
         let rule = self.rule.as_ref().filter(|_| self.beats)?;
         let active = self.received.max(self.beaten);
-        Some(rule.due(self.opened, self.phase, self.next, active))
+        Some(rule.due(self.opened, self.phase, number, active))
     }
 
     /// When it has to be looked at again.
@@ -73,10 +77,10 @@ impl Heart {
         due.unwrap_or(Offset::MAX)
     }
 
-    /// We could not look for `by` until `now`.
-    pub fn postpone(&mut self, now: Offset, by: Duration) {
+    /// We stood still for `by`.
+    pub fn postpone(&mut self, by: Duration) {
         if let Some(machine) = &mut self.machine {
-            machine.postpone(now, by);
+            machine.postpone(by);
         }
     }
 
@@ -101,7 +105,7 @@ impl Heart {
             return;
         };
         let mut recorder = shard.recorder.borrow_mut();
-        let mut emit = emitter(&shard.plan, &mut recorder);
+        let mut emit = emitter(shard, &mut recorder);
         let verdict = if run_over {
             machine.run_ended(now, &mut emit)
         } else {
@@ -130,9 +134,12 @@ fn book_verdict(plan: &Plan, recorder: &mut Recorder, verdict: &Verdict) {
 }
 
 /// Books what became of a beat where the beat was sent.
-fn emitter<'a>(plan: &'a Plan, recorder: &'a mut Recorder) -> impl FnMut(Outcome) + use<'a> {
+fn emitter<'a, D: Dial + 'static>(
+    shard: &'a Shard<D>,
+    recorder: &'a mut Recorder,
+) -> impl FnMut(Outcome) + use<'a, D> {
     |outcome| {
-        let origin = plan.origin(outcome.sent);
+        let origin = shard.plan.origin(outcome.sent);
         let counter = match outcome.kind {
             OutcomeKind::OnTime => Counter::HeartbeatsOnTime,
             OutcomeKind::Superseded => Counter::HeartbeatsSuperseded,
@@ -143,7 +150,8 @@ fn emitter<'a>(plan: &'a Plan, recorder: &'a mut Recorder) -> impl FnMut(Outcome
         };
         recorder.count(origin, counter);
         if let Some(rtt) = outcome.rtt {
-            recorder.record(origin, Metric::HeartbeatRtt, rtt);
+            let answered = (outcome.sent, outcome.sent + rtt);
+            shard.span(recorder, origin, Metric::HeartbeatRtt, answered);
         }
     }
 }
@@ -168,7 +176,7 @@ impl<D: Dial + 'static> State<'_, D> {
             let mut recorder = shard.recorder.borrow_mut();
             recorder.count(shard.plan.origin(now), Counter::HeartbeatsBlocked);
             if let Some(machine) = &mut self.heart.machine {
-                machine.blocked(now, &mut emitter(&shard.plan, &mut recorder));
+                machine.blocked(now, &mut emitter(shard, &mut recorder));
             }
         }
         self.judge(shard, now);
@@ -180,7 +188,7 @@ impl<D: Dial + 'static> State<'_, D> {
         };
         let verdict = {
             let mut recorder = shard.recorder.borrow_mut();
-            machine.advance(now, &mut emitter(&shard.plan, &mut recorder))
+            machine.advance(now, &mut emitter(shard, &mut recorder))
         };
         let Some(verdict) = verdict.filter(|_| self.closing == Closing::Open) else {
             return;
@@ -240,16 +248,30 @@ impl<D: Dial + 'static> State<'_, D> {
         outbox.text(&text).is_ok()
     }
 
+    /// Of the beats that fell due while we stood still only the last is sent: a burst of them would
+    /// measure how the peer copes with our absence.
+    pub(super) fn leave_out_beats(&mut self, shard: &Shard<D>, now: Offset) {
+        let followed = |due: Option<Offset>| due.is_some_and(|due| due <= now);
+        while followed(self.heart.due_of(self.heart.next + 1)) {
+            self.heart.next += 1;
+            let mut recorder = shard.recorder.borrow_mut();
+            recorder.count(shard.plan.origin(now), Counter::HeartbeatsBlocked);
+            if let Some(machine) = &mut self.heart.machine {
+                machine.blocked(now, &mut emitter(shard, &mut recorder));
+            }
+        }
+    }
+
     /// A beat's last byte went to the kernel.
     pub(super) fn beat_sent(&mut self, shard: &Shard<D>, at: Offset, number: u64, due: Offset) {
         let mut recorder = shard.recorder.borrow_mut();
         let origin = shard.plan.origin(at);
-        recorder.record(origin, Metric::HeartbeatLag, at.since(due));
+        shard.span(&mut recorder, origin, Metric::HeartbeatLag, (due, at));
         let Some(machine) = &mut self.heart.machine else {
             return;
         };
         let before = machine.tally().sent;
-        machine.sent(at, number, &mut emitter(&shard.plan, &mut recorder));
+        machine.sent(at, number, &mut emitter(shard, &mut recorder));
         if machine.tally().sent > before {
             recorder.count(origin, Counter::HeartbeatsSent);
         }
@@ -260,7 +282,7 @@ impl<D: Dial + 'static> State<'_, D> {
         self.heart.received = now;
         if let Some(machine) = &mut self.heart.machine {
             let mut recorder = shard.recorder.borrow_mut();
-            machine.received(now, &mut emitter(&shard.plan, &mut recorder));
+            machine.received(now, &mut emitter(shard, &mut recorder));
         }
     }
 
@@ -270,7 +292,7 @@ impl<D: Dial + 'static> State<'_, D> {
             return shard.count(shard.plan.origin(now), Counter::PongsUnsolicited);
         };
         let mut recorder = shard.recorder.borrow_mut();
-        let answer = machine.answered(now, number, &mut emitter(&shard.plan, &mut recorder));
+        let answer = machine.answered(now, number, &mut emitter(shard, &mut recorder));
         let counter = match answer {
             Answer::Duplicate => Counter::PongsDuplicate,
             Answer::Unsolicited => Counter::PongsUnsolicited,

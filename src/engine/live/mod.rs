@@ -14,7 +14,6 @@
 mod ending;
 mod faults;
 mod heart;
-mod postpone;
 mod receiving;
 mod sending;
 mod steps;
@@ -24,6 +23,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::client::Client;
 use super::faults::Effects;
@@ -94,6 +94,8 @@ pub(super) struct State<'c, D: Dial> {
     leaving: bool,
     /// What the pacer was last armed with.
     armed: Offset,
+    /// Stalls of the shard it has been given time for.
+    stalled: Duration,
 }
 
 impl<'c, D: Dial + 'static> Live<'c, D> {
@@ -144,6 +146,7 @@ impl<'c, D: Dial + 'static> Live<'c, D> {
                 slowness: Slowness::default(),
                 leaving: false,
                 armed: Offset::MAX,
+                stalled: shard.stall.total(),
                 client,
             },
         }
@@ -179,7 +182,7 @@ impl<D: Dial + 'static> State<'_, D> {
         connection: &mut Connection<S>,
         cx: &mut Context<'_>,
     ) -> Poll<Ended> {
-        let mut now = shard.now();
+        let mut now = self.now(shard);
         if self.armed <= now {
             self.armed = Offset::MAX;
         }
@@ -249,11 +252,31 @@ impl<D: Dial + 'static> State<'_, D> {
 
     /// The clock at the bytes being handled; read once a read call.
     fn last_seen(&mut self, shard: &Shard<D>) -> Offset {
-        *self.received_at.get_or_insert_with(|| shard.now())
+        if let Some(at) = self.received_at {
+            return at;
+        }
+        let now = self.now(shard);
+        self.received_at = Some(now);
+        now
+    }
+
+    /// The clock. If the shard stood still since this client last looked, everything it waits for
+    /// gets that much more time first: what came meanwhile is read before it is judged.
+    fn now(&mut self, shard: &Shard<D>) -> Offset {
+        let now = shard.now();
+        if self.stalled != shard.stall.total() {
+            // The others had their turns before this one: that was not the peer's time either.
+            let waited = now.since(shard.stall.until());
+            let by = shard.stall.total() - self.stalled + waited;
+            self.stalled = shard.stall.total();
+            self.postpone(by);
+            self.leave_out_beats(shard, now);
+        }
+        now
     }
 
     fn stream_ended(&mut self, shard: &Shard<D>, ending: Ending) -> Ended {
-        let now = shard.now();
+        let now = self.now(shard);
         self.end_with(shard, ending, now)
     }
 }

@@ -46,7 +46,7 @@ impl Pongs {
         }
     }
 
-    /// We could not look for `by`: the server's ping may have come meanwhile.
+    /// We stood still for `by`: the server gets so much longer to ping.
     pub fn postpone(&mut self, by: Duration) {
         self.expected = self.expected.map(|expected| expected + by);
     }
@@ -130,8 +130,9 @@ impl<D: Dial + 'static> State<'_, D> {
         let origin = super::origin(entry.measured);
         let mut recorder = shard.recorder.borrow_mut();
         recorder.count(origin, Counter::RepliesMatched);
-        recorder.record(origin, Metric::RoundTrip, now.since(entry.intended));
-        recorder.record(origin, Metric::ServiceTime, now.since(entry.sent));
+        let (due, sent) = ((entry.intended, now), (entry.sent, now));
+        shard.span(&mut recorder, origin, Metric::RoundTrip, due);
+        shard.span(&mut recorder, origin, Metric::ServiceTime, sent);
         shard.outstanding.set(shard.outstanding.get() - 1);
     }
 
@@ -142,12 +143,11 @@ impl<D: Dial + 'static> State<'_, D> {
         };
         let origin = shard.plan.origin(sent);
         let mut recorder = shard.recorder.borrow_mut();
-        let delivery = now.since(sent);
         if self.groups.is_empty() {
-            return recorder.record(origin, Metric::Delivery, delivery);
+            return shard.span(&mut recorder, origin, Metric::Delivery, (sent, now));
         }
         if self.member_since.is_some_and(|since| since <= sent) {
-            recorder.record(origin, Metric::Delivery, delivery);
+            shard.span(&mut recorder, origin, Metric::Delivery, (sent, now));
             recorder.count(origin, Counter::DeliveriesReceived);
             shard.plan.groups.receive();
         } else {

@@ -116,7 +116,7 @@ impl<D: Dial + 'static> State<'_, D> {
         if self.unsent.is_empty() {
             return self.pay_pong(outbox);
         }
-        let at = shard.now();
+        let at = self.now(shard);
         let session = self.client.identity.session;
         self.questions.stamp_sent(&shard.plan.matchers[session], at);
         let mut list = std::mem::take(&mut self.unsent);
@@ -155,7 +155,7 @@ impl<D: Dial + 'static> State<'_, D> {
         {
             let mut recorder = shard.recorder.borrow_mut();
             recorder.count(origin, counter);
-            recorder.record(origin, Metric::ScheduleLag, at.since(intended));
+            shard.span(&mut recorder, origin, Metric::ScheduleLag, (intended, at));
         }
         self.expect_deliveries(shard, step, intended, origin);
     }

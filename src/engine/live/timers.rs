@@ -1,6 +1,7 @@
 //! What is due by the clock, and when to look again.
 
 use std::task::Context;
+use std::time::Duration;
 
 use super::State;
 use super::ending::{Closing, Ended, Next};
@@ -60,6 +61,22 @@ impl<D: Dial + 'static> State<'_, D> {
             self.start_close(shard, now, outbox, (1000, ""), Next::Leave);
         }
         None
+    }
+
+    /// Moves every deadline: we stood still for `by`. What is due to be done stays due.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        self.questions.postpone(by);
+        self.heart.postpone(by);
+        self.pongs.postpone(by);
+        if let Waiting::Pong { deadline, .. } = &mut self.waiting {
+            *deadline = *deadline + by;
+        }
+        match &mut self.closing {
+            Closing::Asked { deadline, .. }
+            | Closing::Answered { deadline, .. }
+            | Closing::Dead { until: deadline } => *deadline = *deadline + by,
+            Closing::Open => {}
+        }
     }
 
     fn expire(&mut self, shard: &Shard<D>, now: Offset) {

@@ -169,6 +169,15 @@ impl Questions {
         }
     }
 
+    /// We stood still for `by`: every question whose time runs gets so much more.
+    pub fn postpone(&mut self, by: Duration) {
+        let running = self.entries.iter_mut().chain(&mut self.expecting);
+        for entry in running.filter(|entry| entry.deadline < Offset::MAX) {
+            entry.deadline = entry.deadline + by;
+        }
+        self.earliest = self.earliest + by;
+    }
+
     /// A beat whose own answer can be told from others was sent.
     pub fn beat_sent(&mut self, id: u64, key: Key) {
         if self.beats.len() >= BEATS_LIMIT {
@@ -214,15 +223,6 @@ impl Questions {
     /// since an answered question's deadline is only forgotten then.
     pub fn next_deadline(&self) -> Option<Offset> {
         (!self.is_empty()).then(|| self.earliest + Duration::from_nanos(1))
-    }
-
-    /// We could not look for `by`: every question gets that much more time.
-    pub fn postpone(&mut self, by: Duration) {
-        // What is not sent yet has no deadline: the latest of times stays it.
-        for entry in self.entries.iter_mut().chain(&mut self.expecting) {
-            entry.deadline = entry.deadline + by;
-        }
-        self.earliest = self.earliest + by;
     }
 
     /// Takes off, in the order asked, every question whose deadline is before `now`.

@@ -61,6 +61,7 @@ impl Page {
             .iter()
             .map(ToString::to_string)
             .collect();
+        warnings.extend(view::stalls(result));
         match &result.end_reason {
             EndReason::Completed => {}
             EndReason::Interrupted => {

@@ -308,6 +308,7 @@ impl Builder<'_> {
                 schedule_lag_p99: validity.optional_time("schedule_lag_p99"),
                 busy: validity.ratio("busy"),
                 dropped_arrivals: validity.flag("dropped_arrivals"),
+                longest_stall: validity.optional_time("longest_stall"),
             },
             secrets: std::mem::take(&mut self.findings.secrets),
             warnings: std::mem::take(&mut self.findings.warnings),

@@ -116,5 +116,10 @@ pub(in crate::scenario) static VALIDITY: TableSpec = TableSpec {
             "Whether dropped arrivals are tolerated.",
         )
         .or("false"),
+        key(
+            "longest_stall",
+            TIME,
+            "Longest standstill of the generator itself that is tolerated; none over 100 ms if absent, or as long as schedule_lag_p99 if that is given.",
+        ),
     ],
 };
