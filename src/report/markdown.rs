@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::result::RunResult;
 
+use super::storms;
 use super::view::{self, FIGURES, because, count, plain};
 
 /// The page, verdict first: in a list of checks only the top is seen.
@@ -52,6 +53,7 @@ pub fn render(result: &RunResult) -> String {
         label.chain(view::figures(summary)).collect()
     });
     table(&mut text, &headings, metrics);
+    storms_of(&mut text, result);
     let (measured, outside) = (&result.summary, &result.outside_measure);
     let failures = [
         ("measure", &measured.failures),
@@ -78,6 +80,21 @@ pub fn render(result: &RunResult) -> String {
         failures,
     );
     text
+}
+
+/// A small table for each storm.
+fn storms_of(text: &mut String, result: &RunResult) {
+    for storm in result.storms.iter().take(storms::SHOWN) {
+        push(text, &format!("**{}**\n", cell(&storms::title(storm))));
+        let facts = storms::facts(storm).into_iter();
+        let caveats = storms::caveats(storm).into_iter();
+        let facts = facts.chain(caveats.map(|caveat| ("caveat", caveat)));
+        let rows = facts.map(|(label, fact)| vec![label.to_owned(), fact]);
+        table(text, &["storm", ""], rows);
+    }
+    if let Some(more) = storms::more(&result.storms, result.storms_omitted) {
+        push(text, &format!("{}.\n", cell(&more)));
+    }
 }
 
 /// A paragraph and its empty line.
@@ -124,6 +141,8 @@ mod tests {
     fn the_page_of_a_run() {
         let mut result = fixture::result();
         result.verdict = crate::result::Verdict::Pass;
+        result.storms = vec![fixture::storm()];
+        result.storms[0].generator.limited = true;
         insta::assert_snapshot!(render(&result));
     }
 

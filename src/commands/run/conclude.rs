@@ -12,6 +12,7 @@ use crate::result::{Caps, EndReason, Environment, Phases, RunFacts, RunResult, V
 use crate::scenario::{LoadModel, Scenario, Step, redact, redact_url};
 
 use super::observe::Observed;
+use super::storms;
 
 /// Puts the result together and judges it.
 pub fn conclude(
@@ -38,6 +39,7 @@ pub fn conclude(
         let law = format!("{lost} shards did not report their end: their last second is missing");
         result.validity.broken_laws.push(law);
     }
+    storms::attach(&mut result, &observed.storms, observed.storms_omitted);
     verdict::judge(&mut result, &scenario.thresholds);
     result
 }
