@@ -31,7 +31,7 @@ fn ending(storm: &StormReport) -> String {
     let mut parts = Vec::new();
     for (clients, words) in [
         (storm.gave_up, "gave up"),
-        (storm.left, "left"),
+        (storm.left, "left before they were back"),
         (storm.away, "never came back"),
     ] {
         if clients > 0 {
@@ -41,7 +41,7 @@ fn ending(storm: &StormReport) -> String {
     let gone = parts.join(", ");
     match storm.ended {
         StormEnd::AllBack => format!("all back after {length}"),
-        StormEnd::SomeGone => format!("{gone}, the others back after {length}"),
+        StormEnd::SomeGone => format!("{gone}; over after {length}"),
         StormEnd::RunEnded => format!("the run ended after {length}: {gone}"),
         StormEnd::CutOff => format!("followed for {length}: {gone}"),
     }

@@ -63,7 +63,7 @@ impl<'a> Timekeeper<'a> {
             store,
             timeline: Timeline::default(),
             unanswered_after: unanswered_after(&plan.scenario),
-            tracker: Tracker::new(storms::settings(plan)),
+            tracker: storms::tracker(plan),
             server,
             server_ended: false,
             bar: bar(quiet, load.duration()),

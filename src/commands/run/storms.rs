@@ -3,32 +3,16 @@
 use std::fs;
 
 use crate::engine::plan::Plan;
-use crate::engine::storm::Settings;
+use crate::engine::storm::Tracker;
 use crate::result::{RunResult, StormReport};
-use crate::scenario::{Jitter, Reconnect, ReconnectPolicy};
 
 /// Linux 6.5 and later; elsewhere it cannot be read.
 const LINEAR_TIMEOUTS: &str = "/proc/sys/net/ipv4/tcp_syn_linear_timeouts";
 
-/// What the tracker is told about a run.
-pub fn settings(plan: &Plan) -> Settings {
+/// Follows the storms of a run.
+pub fn tracker(plan: &Plan) -> Tracker {
     let linear = fs::read_to_string(LINEAR_TIMEOUTS).unwrap_or_default();
-    Settings {
-        syn_linear_timeouts: linear.trim().parse().unwrap_or(0),
-        fixed_period: fixed_period(&plan.scenario.reconnect),
-        measured: plan.phases.warm_up_end..plan.phases.measure_end,
-    }
-}
-
-/// With jitter there is no period to be in phase with.
-fn fixed_period(reconnect: &Reconnect) -> Option<std::time::Duration> {
-    match reconnect.policy {
-        ReconnectPolicy::Fixed {
-            delay,
-            jitter: Jitter::None,
-        } => Some(delay),
-        _ => None,
-    }
+    Tracker::of(plan, linear.trim().parse().unwrap_or(0))
 }
 
 /// Puts the storms into the result: an early end moves the end of measure, and how busy the generator
@@ -47,8 +31,6 @@ pub fn attach(result: &mut RunResult, storms: &[StormReport], omitted: u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::result::fixture;
 
@@ -67,20 +49,5 @@ mod tests {
         assert_eq!((early.measured, early.generator.busiest), (true, Some(0.5)));
         assert_eq!((late.measured, late.generator.busiest), (false, Some(0.05)));
         assert_eq!(result.storms_omitted, 2);
-    }
-
-    #[test]
-    fn only_a_period_without_jitter_is_one() {
-        let policy = |jitter| Reconnect {
-            policy: ReconnectPolicy::Fixed {
-                delay: Duration::from_secs(3),
-                jitter,
-            },
-            max_attempts: None,
-            stable_after: Duration::ZERO,
-        };
-        let period = Some(Duration::from_secs(3));
-        assert_eq!(fixed_period(&policy(Jitter::None)), period);
-        assert_eq!(fixed_period(&policy(Jitter::Equal)), None);
     }
 }

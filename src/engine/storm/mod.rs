@@ -20,6 +20,7 @@ pub mod formulas;
 mod inbox;
 mod losses;
 mod members;
+mod plan;
 mod report;
 mod sliding;
 pub mod syn;
