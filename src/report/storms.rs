@@ -172,6 +172,9 @@ fn floor(storm: &StormReport) -> Option<String> {
         count(recovery.best_1s)
     );
     Some(match recovery.efficiency {
+        Some(efficiency) if efficiency > 1.0 => {
+            format!("{text}; all were back sooner: within the second that the rate is counted over")
+        }
         Some(efficiency) => format!("{text}; efficiency {:.0} %", efficiency * 100.0),
         None => text,
     })
@@ -179,6 +182,12 @@ fn floor(storm: &StormReport) -> Option<String> {
 
 fn spread(storm: &StormReport) -> Option<String> {
     let spread = storm.spread?;
+    if spread.bins == 1 {
+        let width = view::number(spread.bin_ms);
+        return Some(format!(
+            "all attempts until T99 in one bin of w = {width} ms: lockstep"
+        ));
+    }
     let mut text = format!(
         "fano {} (1 = independent clients), sync {} (1 = lockstep) over k = {} bins of w = {} ms",
         view::number(spread.fano),
@@ -234,4 +243,46 @@ fn clients(storm: &StormReport) -> Option<String> {
         parts.push(format!("{} got no message", count(cost.without_message)));
     }
     (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::fixture;
+
+    #[test]
+    fn figures_that_say_nothing_are_replaced_by_words() {
+        let mut storm = fixture::storm();
+        storm.recovery.efficiency = Some(2.9);
+        storm.spread.as_mut().unwrap().bins = 1;
+        let text = |label| {
+            let facts = facts(&storm);
+            facts.iter().find(|(l, _)| *l == label).unwrap().1.clone()
+        };
+        assert!(
+            text("floor").contains("all were back sooner"),
+            "{}",
+            text("floor")
+        );
+        assert_eq!(
+            text("spread"),
+            "all attempts until T99 in one bin of w = 100 ms: lockstep"
+        );
+        storm.recovery.floor_s = None;
+        assert!(facts(&storm).iter().all(|(label, _)| *label != "floor"));
+    }
+
+    #[test]
+    fn every_end_has_its_words() {
+        let mut storm = fixture::storm();
+        for (ended, expected) in [
+            (StormEnd::AllBack, "all back after 4.2 s"),
+            (StormEnd::SomeGone, "1 gave up; over after 4.2 s"),
+            (StormEnd::RunEnded, "the run ended after 4.2 s: 1 gave up"),
+            (StormEnd::CutOff, "followed for 4.2 s: 1 gave up"),
+        ] {
+            storm.ended = ended;
+            assert!(title(&storm).ends_with(expected), "{}", title(&storm));
+        }
+    }
 }
