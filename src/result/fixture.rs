@@ -7,7 +7,8 @@ use super::storm::{
     StormSpread, StormSyn, StormSynStep, StormTimes, StormWork,
 };
 use super::{
-    Caps, EndReason, Environment, Phases, RunFacts, RunResult, StormReport, Timeline, ValidityLimits,
+    Caps, EndReason, Environment, Phases, RunFacts, RunResult, StormReport, Timeline,
+    ValidityLimits,
 };
 use crate::clock::Offset;
 use crate::failure::{CloseCause, FailureKind};
