@@ -33,11 +33,11 @@ impl Tracker {
 
 /// With jitter there is no period to be in phase with.
 fn fixed_period(reconnect: &Reconnect) -> Option<Duration> {
+    let spread = reconnect.jitter != Jitter::NONE || reconnect.added.1 > Duration::ZERO;
     match reconnect.policy {
-        ReconnectPolicy::Fixed {
-            delay,
-            jitter: Jitter::None,
-        } => Some(delay),
+        ReconnectPolicy::Fixed { delay } if !spread => {
+            Some(delay.min(reconnect.max_wait.unwrap_or(Duration::MAX)))
+        }
         _ => None,
     }
 }
@@ -71,19 +71,22 @@ fn outage(fault: &Fault) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Factors;
 
     #[test]
     fn only_a_period_without_jitter_is_one() {
         let policy = |jitter| Reconnect {
             policy: ReconnectPolicy::Fixed {
                 delay: Duration::from_secs(3),
-                jitter,
             },
+            jitter,
+            added: (Duration::ZERO, Duration::ZERO),
+            max_wait: None,
             max_attempts: None,
             stable_after: Duration::ZERO,
         };
         let period = Some(Duration::from_secs(3));
-        assert_eq!(fixed_period(&policy(Jitter::None)), period);
-        assert_eq!(fixed_period(&policy(Jitter::Equal)), None);
+        assert_eq!(fixed_period(&policy(Jitter::NONE)), period);
+        assert_eq!(fixed_period(&policy(Jitter::Each(Factors::EQUAL))), None);
     }
 }
