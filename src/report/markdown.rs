@@ -54,6 +54,12 @@ pub fn render(result: &RunResult) -> String {
     });
     table(&mut text, &headings, metrics);
     storms_of(&mut text, result);
+    failures_of(&mut text, result);
+    text
+}
+
+/// Failed dials and lost connections, in measure and outside it.
+fn failures_of(text: &mut String, result: &RunResult) {
     let (measured, outside) = (&result.summary, &result.outside_measure);
     let failures = [
         ("measure", &measured.failures),
@@ -75,11 +81,10 @@ pub fn render(result: &RunResult) -> String {
         ]
     });
     table(
-        &mut text,
+        text,
         &["failure", "phase", "count", "example", "hint"],
         failures,
     );
-    text
 }
 
 /// A small table for each storm.
