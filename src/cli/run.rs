@@ -73,6 +73,7 @@ fn with_statistics<T>(read: impl FnOnce(&Statistics<'_>) -> T) -> T {
             statistics::Kind::Ratio => StatisticKind::Ratio,
             statistics::Kind::Count => StatisticKind::Count,
             statistics::Kind::Rate => StatisticKind::Rate,
+            statistics::Kind::Number => StatisticKind::Number,
         })
     };
     let known = Statistics {

@@ -57,6 +57,7 @@ mod tests {
                 statistics::Kind::Ratio => StatisticKind::Ratio,
                 statistics::Kind::Count => StatisticKind::Count,
                 statistics::Kind::Rate => StatisticKind::Rate,
+                statistics::Kind::Number => StatisticKind::Number,
             })
         };
         let statistics = Statistics {

@@ -7,12 +7,12 @@
 use std::time::Duration;
 
 use crate::result::statistics::{Kind, Statistic, lookup};
-use crate::result::{Summary, ThresholdOutcome, ThresholdState};
+use crate::result::{StormReport, Summary, ThresholdOutcome, ThresholdState};
 use crate::scenario::{Comparison, Threshold};
 
 /// How one threshold comes out for the measured numbers.
-pub fn judge(threshold: &Threshold, summary: &Summary) -> ThresholdOutcome {
-    let statistic = lookup(summary, &threshold.name);
+pub fn judge(threshold: &Threshold, summary: &Summary, storms: &[StormReport]) -> ThresholdOutcome {
+    let statistic = lookup(summary, storms, &threshold.name);
     let operator = threshold.comparison.symbol();
     ThresholdOutcome {
         name: threshold.name.clone(),
@@ -24,17 +24,19 @@ pub fn judge(threshold: &Threshold, summary: &Summary) -> ThresholdOutcome {
     }
 }
 
-/// The first threshold with `abort_run` that is broken after `measured` of the measured phase.
+/// The first threshold with `abort_run` that is broken after `measured` of the measured phase; of
+/// storms, those that are over.
 pub fn broken_early<'a>(
     thresholds: &'a [Threshold],
     summary: &Summary,
+    storms: &[StormReport],
     measured: Duration,
 ) -> Option<&'a Threshold> {
     let due = |threshold: &&Threshold| threshold.abort_run && measured >= threshold.grace;
     thresholds
         .iter()
         .filter(due)
-        .find(|threshold| judge(threshold, summary).state == ThresholdState::Fail)
+        .find(|threshold| judge(threshold, summary, storms).state == ThresholdState::Fail)
 }
 
 fn state(threshold: &Threshold, statistic: Statistic) -> ThresholdState {
@@ -58,6 +60,7 @@ fn state(threshold: &Threshold, statistic: Statistic) -> ThresholdState {
 mod tests {
     use super::*;
     use crate::metrics::{Counter, Metric, Sheet};
+    use crate::result::fixture;
 
     fn threshold(name: &str, comparison: Comparison, limit: f64) -> Threshold {
         Threshold {
@@ -100,7 +103,7 @@ mod tests {
             ("messages.sent", Equal, 4.0, Pass),
             ("no.such", Less, 1.0, NoData),
         ] {
-            let outcome = judge(&threshold(name, comparison, limit), &summary());
+            let outcome = judge(&threshold(name, comparison, limit), &summary(), &[]);
             assert_eq!(
                 outcome.state,
                 expected,
@@ -116,8 +119,36 @@ mod tests {
             threshold("delivery.p99", Comparison::Less, 1.0),
             threshold("round_trip.p50", Comparison::Less, 0.001),
         ];
-        let at = |secs| broken_early(&limits, &summary(), Duration::from_secs(secs));
+        let at = |secs| broken_early(&limits, &summary(), &[], Duration::from_secs(secs));
         assert_eq!(at(9), None);
         assert_eq!(at(10), Some(&limits[1]));
+    }
+
+    #[test]
+    fn a_storm_that_never_recovered_breaks_a_limit_and_none_is_no_data() {
+        use Comparison::{AtLeast, AtMost, Equal, Less};
+        use ThresholdState::{Fail, NoData, Pass};
+        let never = [fixture::storm()];
+        let mut elsewhere = fixture::storm();
+        elsewhere.measured = false;
+        for (storms, name, comparison, limit, expected) in [
+            (&never[..], "storm.recovered_50", Less, 15.0, Pass),
+            (&never, "storm.recovered_99", Less, 15.0, Fail),
+            (&never, "storm.recovered_99", AtMost, 1e9, Fail),
+            (&never, "storm.gave_up", Equal, 0.0, Fail),
+            (&never, "storm.efficiency", AtLeast, 0.5, Fail),
+            (&[], "storm.recovered_99", Less, 15.0, NoData),
+            (&[], "storm.gave_up", Equal, 0.0, NoData),
+            (&[], "storm.count", Equal, 0.0, Pass),
+            (&[elsewhere], "storm.recovered_99", Less, 15.0, NoData),
+        ] {
+            let outcome = judge(&threshold(name, comparison, limit), &summary(), storms);
+            assert_eq!(
+                outcome.state,
+                expected,
+                "{name} {} {limit}",
+                comparison.symbol()
+            );
+        }
     }
 }

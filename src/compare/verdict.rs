@@ -10,7 +10,7 @@ use super::{threshold, validity};
 pub fn judge(result: &mut RunResult, thresholds: &[Threshold]) {
     result.thresholds = thresholds
         .iter()
-        .map(|limit| threshold::judge(limit, &result.summary))
+        .map(|limit| threshold::judge(limit, &result.summary, &result.storms))
         .collect();
     result.validity.reasons = validity::reasons(result);
     result.validity.valid = result.validity.reasons.is_empty();

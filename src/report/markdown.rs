@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::result::RunResult;
 
+use super::storms;
 use super::view::{self, FIGURES, because, count, plain};
 
 /// The page, verdict first: in a list of checks only the top is seen.
@@ -47,6 +48,13 @@ pub fn render(result: &RunResult) -> String {
         label.chain(view::figures(summary)).collect()
     });
     table(&mut text, &headings, metrics);
+    storms_of(&mut text, result);
+    failures_of(&mut text, result);
+    text
+}
+
+/// Failed dials and lost connections, in measure and outside it.
+fn failures_of(text: &mut String, result: &RunResult) {
     let (measured, outside) = (&result.summary, &result.outside_measure);
     let failures = [
         ("measure", &measured.failures),
@@ -68,11 +76,25 @@ pub fn render(result: &RunResult) -> String {
         ]
     });
     table(
-        &mut text,
+        text,
         &["failure", "phase", "count", "example", "hint"],
         failures,
     );
-    text
+}
+
+/// A small table for each storm.
+fn storms_of(text: &mut String, result: &RunResult) {
+    for storm in result.storms.iter().take(storms::SHOWN) {
+        push(text, &format!("**{}**\n", cell(&storms::title(storm))));
+        let facts = storms::facts(storm).into_iter();
+        let caveats = storms::caveats(storm).into_iter();
+        let facts = facts.chain(caveats.map(|caveat| ("caveat", caveat)));
+        let rows = facts.map(|(label, fact)| vec![label.to_owned(), fact]);
+        table(text, &["storm", ""], rows);
+    }
+    if let Some(more) = storms::more(&result.storms, result.storms_omitted) {
+        push(text, &format!("{}.\n", cell(&more)));
+    }
 }
 
 /// Why the numbers may not be believed.
@@ -130,6 +152,8 @@ mod tests {
     fn the_page_of_a_run() {
         let mut result = fixture::result();
         result.verdict = crate::result::Verdict::Pass;
+        result.storms = vec![fixture::storm()];
+        result.storms[0].generator.limited = true;
         insta::assert_snapshot!(render(&result));
     }
 

@@ -2,6 +2,7 @@
 
 pub mod markdown;
 pub mod progress;
+pub mod storms;
 pub mod table;
 pub mod terminal;
 pub mod view;

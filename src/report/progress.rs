@@ -40,6 +40,15 @@ pub fn line(row: &TimelineRow, total: &Total, of: Option<Duration>) -> String {
     text
 }
 
+/// Added to the line while a storm is on.
+pub fn storm(back: u64, lost: u64) -> String {
+    format!(
+        ", storm: {} of {} back",
+        view::count(back),
+        view::count(lost)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +65,10 @@ mod tests {
             lines.push('\n');
         }
         insta::assert_snapshot!(lines);
+    }
+
+    #[test]
+    fn a_storm_is_named() {
+        assert_eq!(storm(1234, 2000), ", storm: 1,234 of 2,000 back");
     }
 }

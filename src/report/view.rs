@@ -52,6 +52,11 @@ pub fn rate(per_second: f64) -> String {
     format!("{}.{}/s", count(tenths / 10), tenths % 10)
 }
 
+/// A number that need not be whole: `1.438`.
+pub fn number(value: f64) -> String {
+    trimmed(value)
+}
+
 /// Seconds for people: `35 s`, `0.5 s`.
 pub fn seconds(value: f64) -> String {
     format!("{} s", trimmed(value))
@@ -124,6 +129,7 @@ pub fn threshold_value(outcome: &ThresholdOutcome) -> String {
         (Some(value), "s") => format!("{} ms", millis(value * 1e3)),
         (Some(value), "ratio") => percent(value),
         (Some(value), "per_s") => rate(value),
+        (Some(value), "number") => number(value),
         (Some(value), _) => count(value.max(0.0) as u64),
     }
 }

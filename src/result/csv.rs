@@ -98,7 +98,12 @@ pub const FAILURE_COLUMNS: &[Column] = &[
     column("example", "", "What the first of its kind said, escaped."),
 ];
 
-const fn column(name: &'static str, unit: &'static str, definition: &'static str) -> Column {
+/// A column from its parts.
+pub(super) const fn column(
+    name: &'static str,
+    unit: &'static str,
+    definition: &'static str,
+) -> Column {
     Column {
         name,
         unit,
@@ -199,7 +204,7 @@ pub fn failure_lines(interval: &Interval, redact: Redact<'_>) -> String {
 }
 
 /// Rows as CSV text (RFC 4180 quoting, but line ends as on Unix).
-fn lines<R>(rows: impl IntoIterator<Item = R>) -> String
+pub(super) fn lines<R>(rows: impl IntoIterator<Item = R>) -> String
 where
     R: IntoIterator<Item: AsRef<str>>,
 {

@@ -2,7 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Caps, EndReason, Environment, Phases, RunFacts, RunResult, Timeline, ValidityLimits};
+use super::storm::{
+    BackAfter, StormAttempts, StormCost, StormEnd, StormGenerator, StormRecovery, StormSeries,
+    StormSpread, StormSyn, StormSynStep, StormTimes, StormWork,
+};
+use super::{
+    Caps, EndReason, Environment, Phases, RunFacts, RunResult, StormReport, Timeline,
+    ValidityLimits,
+};
 use crate::clock::Offset;
 use crate::failure::{CloseCause, FailureKind};
 use crate::metrics::{
@@ -200,4 +207,106 @@ pub fn result_of(facts: RunFacts, intervals: &[Interval]) -> RunResult {
     }
     let at_end = AtEnd::default();
     RunResult::new(facts, environment(), &total, timeline, at_end, &redact)
+}
+
+/// Eight of 12 clients lost in the second measured second; one of them gave up.
+pub fn storm() -> StormReport {
+    let back = |now_s, ever_s| BackAfter { now_s, ever_s };
+    StormReport {
+        number: 1,
+        at_s: 2.25,
+        measured: true,
+        fault: Some("restart_server".to_owned()),
+        connected_before: 12,
+        clients_lost: 8,
+        ended: StormEnd::SomeGone,
+        length_s: 4.2,
+        recovered: false,
+        gave_up: 1,
+        left: 0,
+        away: 0,
+        attempts: StormAttempts {
+            total: 24,
+            per_client_mean: 3.0,
+            per_client_p99: 5,
+            per_client_max: 5,
+            succeeded: 8,
+            failed: [
+                ("http_status{503}".to_owned(), 2),
+                ("refused".to_owned(), 13),
+            ]
+            .into(),
+            failed_locally: [("fd_exhausted".to_owned(), 1)].into(),
+            peak_100ms: 7,
+            peak_1s: 9,
+            ..StormAttempts::default()
+        },
+        recovery: StormRecovery {
+            t50: back(Some(1.05), Some(1.05)),
+            t90: back(None, None),
+            t99: back(None, None),
+            t100: back(None, None),
+            outage_s: Some(1.0),
+            best_1s: 4,
+            floor_s: Some(3.0),
+            efficiency: None,
+        },
+        spread: Some(StormSpread {
+            fano: 2.5,
+            sync: 0.125,
+            bin_ms: 100.0,
+            bins: 32,
+            in_phase: Some(0.75),
+            period_s: Some(1.0),
+        }),
+        ..storm_costs()
+    }
+}
+
+fn storm_costs() -> StormReport {
+    let times = |p50_ms: f64| StormTimes {
+        count: 8,
+        p50_ms,
+        p90_ms: 2.0 * p50_ms,
+        p99_ms: 3.0 * p50_ms,
+        max_ms: 4.0 * p50_ms,
+    };
+    StormReport {
+        syn: StormSyn {
+            resends: 3,
+            attempts: 2,
+            steps: vec![StormSynStep {
+                label: "1st resend (1 s)".to_owned(),
+                from_s: 1.0,
+                connects: 2,
+            }],
+        },
+        work: StormWork {
+            wasted: 2,
+            lower_bound: true,
+            refusals: 15,
+            amplification: 1.4375,
+        },
+        cost: StormCost {
+            reconnect_time: Some(times(1_000.0)),
+            handshake: Some(times(1.5)),
+            bytes_per_success: Some(412.0),
+            first_message: Some(times(2.5)),
+            without_message: 1,
+        },
+        generator: StormGenerator {
+            lag: Some(times(0.5)),
+            busiest: Some(0.25),
+            ..StormGenerator::default()
+        },
+        series: StormSeries {
+            bin_ms: 100.0,
+            attempts: vec![0, 3, 2],
+            succeeded: vec![0, 1, 0],
+            failed: vec![0, 2, 2],
+            connected: vec![4, 5, 5],
+            cut: false,
+        },
+        ..StormReport::default()
+    }
 }

@@ -64,9 +64,9 @@ pub struct ThresholdOutcome {
     pub name: String,
     /// The limit as written, with its operator: `< 50ms`.
     pub limit: String,
-    /// The measured value in its base unit (seconds, ratio, count, per second).
+    /// The measured value in its base unit (seconds, ratio, count, per second, number).
     pub value: Option<f64>,
-    /// The base unit: `s`, `ratio`, `count`, `per_s`.
+    /// The base unit: `s`, `ratio`, `count`, `per_s`, `number`.
     pub unit: String,
     /// `value` is only a lower bound: the quantile falls among unanswered messages.
     #[serde(default)]

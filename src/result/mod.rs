@@ -26,5 +26,6 @@ pub use load::LoadError;
 pub use run::{RunResult, Validity};
 pub use statistics::{Kind, Statistic};
 pub use store::{Store, StoreError};
+pub use storm::StormReport;
 pub use summary::{MetricSummary, Redact, Summary, TallyRow, UnansweredAfter};
 pub use timeline::{Timeline, TimelineRow};

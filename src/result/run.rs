@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::metrics::{AtEnd, Counter, Sheet, Total, conservation};
 
 use super::judgement::{InvalidReason, ThresholdOutcome, Verdict};
+use super::storm::StormReport;
 use super::summary::{self, Redact, Summary, TallyRow, millis};
 use super::{Caps, EndReason, Environment, Phases, RunFacts, Stall, Timeline};
 
@@ -59,9 +60,12 @@ pub struct RunResult {
     pub outside_measure: OutsideMeasure,
     /// Connections still open when the books were closed.
     pub open_at_end: u64,
-    /// Mass disconnects.
+    /// Mass disconnects, and how the clients came back.
     #[serde(default)]
-    pub storms: Vec<serde_json::Value>,
+    pub storms: Vec<StormReport>,
+    /// Storms beyond those that are kept.
+    #[serde(default)]
+    pub storms_omitted: u64,
     /// Faults that were injected.
     #[serde(default)]
     pub faults: Vec<serde_json::Value>,
@@ -205,6 +209,7 @@ impl RunResult {
             outside_measure: OutsideMeasure::new(&total.other, redact),
             open_at_end: at_end.open_connections,
             storms: Vec::new(),
+            storms_omitted: 0,
             faults: Vec::new(),
             stalls: facts.stalls,
             stalls_beyond: facts.stalls_beyond,
@@ -285,7 +290,8 @@ mod tests {
 
     #[test]
     fn what_is_saved_is_what_is_read() {
-        let result = fixture::result();
+        let mut result = fixture::result();
+        result.storms = vec![fixture::storm()];
         let again = RunResult::parse(&result.to_json(), Path::new("result.json")).unwrap();
         assert_eq!(again, result);
     }

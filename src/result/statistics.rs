@@ -4,8 +4,11 @@
 //! zero nor good. Ratios leave out what had no chance of a verdict (beats cut by the end of their
 //! connection, dials abandoned at the end of the run).
 
+mod storm;
+
 use crate::metrics::{Counter as C, Metric};
 
+use super::StormReport;
 use super::summary::{MetricSummary, QUANTILES, Summary};
 
 /// What a statistic's value is.
@@ -19,6 +22,8 @@ pub enum Kind {
     Count,
     /// Events (or bytes) a second of the measured phase.
     Rate,
+    /// A number that need not be whole.
+    Number,
 }
 
 impl Kind {
@@ -29,6 +34,7 @@ impl Kind {
             Self::Ratio => "ratio",
             Self::Count => "count",
             Self::Rate => "per_s",
+            Self::Number => "number",
         }
     }
 }
@@ -180,7 +186,10 @@ const COUNTED: &[(&str, Source)] = &[
 const MOMENTS: [&str; 5] = ["mean", "min", "max", "stddev", "count"];
 
 /// The statistic of that name; `None` when there is no such name.
-pub fn lookup(summary: &Summary, name: &str) -> Option<Statistic> {
+pub fn lookup(summary: &Summary, storms: &[StormReport], name: &str) -> Option<Statistic> {
+    if let Some(statistic) = storm::lookup(storms, name) {
+        return Some(statistic);
+    }
     if let Some((_, source)) = COUNTED.iter().find(|(known, _)| *known == name) {
         return Some(source.statistic(summary));
     }
@@ -193,6 +202,9 @@ pub fn kind(name: &str) -> Option<Kind> {
     if let Some((_, source)) = COUNTED.iter().find(|(known, _)| *known == name) {
         return Some(source.kind());
     }
+    if let Some((_, kind)) = storm::known().find(|(known, _)| *known == name) {
+        return Some(kind);
+    }
     split(name).map(|(_, statistic)| metric_kind(statistic))
 }
 
@@ -203,8 +215,9 @@ pub fn known() -> impl Iterator<Item = (String, Kind)> {
         let names = quantiles.chain(MOMENTS);
         names.map(|name| (format!("{}.{name}", metric.name()), metric_kind(name)))
     });
-    let counted = COUNTED.iter();
-    metrics.chain(counted.map(|(name, source)| ((*name).to_owned(), source.kind())))
+    let counted = COUNTED.iter().map(|(name, source)| (*name, source.kind()));
+    let named = counted.chain(storm::known());
+    metrics.chain(named.map(|(name, kind)| (name.to_owned(), kind)))
 }
 
 /// `round_trip.p99.9` as a metric and a known statistic.
@@ -308,10 +321,10 @@ mod tests {
         for (name, expected) in known() {
             assert!(seen.insert(name.clone()), "{name} twice");
             assert_eq!(kind(&name), Some(expected), "{name}");
-            assert_eq!(lookup(&empty, &name).map(|s| s.kind), Some(expected));
+            assert_eq!(lookup(&empty, &[], &name).map(|s| s.kind), Some(expected));
         }
         for name in ["", ".", "round_trip", "round_trip.p42", "p99", "x.p99"] {
-            assert_eq!(lookup(&empty, name), None, "{name}");
+            assert_eq!(lookup(&empty, &[], name), None, "{name}");
             assert_eq!(kind(name), None, "{name}");
         }
     }
@@ -347,7 +360,7 @@ mod tests {
             ("round_trip.p99.9", 0.020),
             ("round_trip.count", 1.0),
         ] {
-            let value = lookup(&summary, name).unwrap().value.unwrap();
+            let value = lookup(&summary, &[], name).unwrap().value.unwrap();
             assert!((value / expected - 1.0).abs() < 1e-3, "{name} = {value}");
         }
     }
@@ -356,9 +369,12 @@ mod tests {
     fn no_samples_is_no_value() {
         let empty = summary(&Sheet::default());
         for name in ["round_trip.p99", "heartbeats.missed_ratio", "delivery.mean"] {
-            assert_eq!(lookup(&empty, name).unwrap().value, None, "{name}");
+            assert_eq!(lookup(&empty, &[], name).unwrap().value, None, "{name}");
         }
-        assert_eq!(lookup(&empty, "messages.sent").unwrap().value, Some(0.0));
+        assert_eq!(
+            lookup(&empty, &[], "messages.sent").unwrap().value,
+            Some(0.0)
+        );
     }
 
     #[test]
@@ -367,8 +383,8 @@ mod tests {
         sheet.record(Metric::RoundTrip, Duration::from_millis(1));
         sheet.censor(Metric::RoundTrip, 1);
         let summary = summary(&sheet);
-        let p99 = lookup(&summary, "round_trip.p99").unwrap();
+        let p99 = lookup(&summary, &[], "round_trip.p99").unwrap();
         assert_eq!((p99.value, p99.censored), (Some(5.0), true));
-        assert!(!lookup(&summary, "round_trip.p50").unwrap().censored);
+        assert!(!lookup(&summary, &[], "round_trip.p50").unwrap().censored);
     }
 }

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use crate::metrics::Interval;
 
 use super::timeline::{COLUMNS, TimelineRow};
-use super::{RunResult, csv, hlog, run};
+use super::{RunResult, csv, hlog, run, storm};
 
 /// Runs of one scenario started in the same second that still find a folder.
 const SAME_SECOND: u32 = 100;
@@ -158,6 +158,8 @@ impl Store {
             (run::FILE_NAME, result.to_json()),
             ("summary.csv", csv::summary(&result.summary)),
             ("histograms.csv", csv::distributions(&result.summary)),
+            ("storms.csv", storm::csv::storms(&result.storms)),
+            ("storm_series.csv", storm::csv::series(&result.storms)),
         ] {
             let written = write_whole(&self.dir.join(name), text.as_bytes());
             self.keep(written);
@@ -298,6 +300,8 @@ mod tests {
                 "histograms.hlog",
                 "intervals.csv",
                 "result.json",
+                "storm_series.csv",
+                "storms.csv",
                 "summary.csv"
             ]
         );

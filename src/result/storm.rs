@@ -1,6 +1,9 @@
 //! A storm, as it is saved: many clients lost at once, and how they came back (RELIABILITY 3.3).
 //!
-//! t = 0 is the first loss, or the fault that was commanded. Times that never came are `null`.
+//! t = 0 is the first loss, or the fault that was commanded. Times that never came are `null`. Every
+//! field has a default, so that later versions can add some.
+
+pub mod csv;
 
 use std::collections::BTreeMap;
 
@@ -8,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// One storm.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StormReport {
     /// From 1, in order of their beginning.
     pub number: u64,
@@ -80,6 +84,7 @@ impl StormEnd {
 
 /// Dials of the clients that were lost.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StormAttempts {
     /// Begun.
     pub total: u64,
@@ -109,6 +114,7 @@ pub struct StormAttempts {
 
 /// When a share of the lost clients was back, from t = 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BackAfter {
     /// So many were connected at one time, in seconds.
     pub now_s: Option<f64>,
@@ -118,6 +124,7 @@ pub struct BackAfter {
 
 /// How the clients came back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StormRecovery {
     /// 50 % of them.
     pub t50: BackAfter,
@@ -139,6 +146,7 @@ pub struct StormRecovery {
 
 /// How attempts were spread over the bins from the first of them to T99 (or the last attempt).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StormSpread {
     /// Variance over mean of the bins: 1 for independent clients, N for a herd of N.
     pub fano: f64,
@@ -156,6 +164,7 @@ pub struct StormSpread {
 
 /// SYNs that had to be sent again: a full accept queue, or loss.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StormSyn {
     /// SYNs sent again, all attempts together.
     pub resends: u64,
@@ -167,6 +176,7 @@ pub struct StormSyn {
 
 /// The connects that took one of the kernel's steps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StormSynStep {
     /// `first SYN`, `2nd resend (2 s)`.
     pub label: String,
@@ -178,6 +188,7 @@ pub struct StormSynStep {
 
 /// What the storm cost the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StormWork {
     /// Handshakes the target finished for clients that had gone.
     pub wasted: u64,
@@ -191,6 +202,7 @@ pub struct StormWork {
 
 /// A distribution of times in ms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StormTimes {
     /// How many.
     pub count: u64,
@@ -206,6 +218,7 @@ pub struct StormTimes {
 
 /// What it cost a client to come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StormCost {
     /// From the loss to being connected again.
     pub reconnect_time: Option<StormTimes>,
@@ -222,6 +235,7 @@ pub struct StormCost {
 
 /// Whether the generator was up to the storm.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StormGenerator {
     /// Begin of an attempt after it was due.
     pub lag: Option<StormTimes>,
@@ -239,6 +253,7 @@ pub struct StormGenerator {
 
 /// A time at which the generator stood still.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StormStall {
     /// Its begin after t = 0, in seconds.
     pub at_s: f64,
@@ -248,6 +263,7 @@ pub struct StormStall {
 
 /// The storm in fixed bins from t = 0; all lists are equally long.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StormSeries {
     /// Width of a bin in ms.
     pub bin_ms: f64,

@@ -30,6 +30,8 @@ pub enum StatisticKind {
     Count,
     /// `50/s` or a bare number; per second.
     Rate,
+    /// `3`, `1.5`.
+    Number,
 }
 
 /// The statistics that results hold: what thresholds may name.

@@ -15,6 +15,7 @@ mod time;
 
 pub use bytes::ByteSize;
 pub use count::Count;
+pub use number::Number;
 pub use quantile::Quantile;
 pub use rate::{Rate, RateUnit};
 pub use ratio::Ratio;

@@ -1,6 +1,33 @@
 //! Unsigned decimals (`12`, `1.5`, `1_000`), read exactly.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::UnitError;
+
+/// A number without a unit, not negative: `3`, `1.5`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct Number(pub f64);
+
+impl FromStr for Number {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let (value, rest) = split(text, "number", "1.5")?;
+        if !rest.is_empty() {
+            let hint = "write for example 1.5";
+            return Err(UnitError::new("a number here has no unit", hint));
+        }
+        let divisor = 10f64.powi(i32::try_from(value.scale).unwrap_or(i32::MAX));
+        Ok(Self(value.digits as f64 / divisor))
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
 
 /// An unsigned decimal: `digits / 10^scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,4 +99,19 @@ fn decimal(text: &str) -> Option<Decimal> {
         digits: digits.parse().ok()?,
         scale: u32::try_from(fraction.len()).ok()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_plain_numbers_only() {
+        for (text, number) in [("0", 0.0), ("3", 3.0), ("1.5", 1.5), ("1_000", 1000.0)] {
+            assert_eq!(text.parse(), Ok(Number(number)), "{text}");
+        }
+        for text in ["", "-1", "1e9", "NaN", "inf", "1,5", "2x", "1."] {
+            assert!(text.parse::<Number>().is_err(), "{text}");
+        }
+    }
 }

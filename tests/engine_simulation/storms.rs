@@ -8,6 +8,8 @@ use tokio::time::{Instant, sleep_until};
 use wsbench::engine::run::End;
 use wsbench::failure::{CloseCause, FailureKind};
 use wsbench::metrics::{Counter as C, Metric};
+use wsbench::result::StormReport;
+use wsbench::result::storm::StormEnd;
 
 use super::peer::echo_for;
 use super::world::{Other, Reaction, Run, closed, serve, simulate};
@@ -65,6 +67,19 @@ reply = {{ echo = true, timeout = "1s" }}
     run
 }
 
+/// The one storm of a run: everybody was lost.
+fn report(run: &Run) -> &StormReport {
+    let [storm] = run.storms.as_slice() else {
+        panic!("{:?}", run.storms);
+    };
+    assert_eq!(
+        (storm.connected_before, storm.clients_lost),
+        (CLIENTS, CLIENTS)
+    );
+    assert_eq!(storm.attempts.total, run.count(C::ReconnectsAttempted));
+    storm
+}
+
 /// All of them came back, with so many attempts.
 fn all_back(policy: &str, length: Duration, attempts: std::ops::RangeInclusive<u64>) -> Run {
     let run = storm(policy, length);
@@ -91,12 +106,27 @@ fn without_a_policy_nobody_comes_back() {
 fn a_fixed_delay_without_jitter_is_lockstep() {
     let fixed = "policy = \"fixed\"\ndelay = \"1s\"\njitter = \"none\"";
     let run = all_back(fixed, Duration::ZERO, CLIENTS..=CLIENTS);
+    assert_eq!(report(&run).attempts.peak_100ms, CLIENTS);
     assert!((999 * MS..=1003 * MS).contains(&run.longest(Metric::ReconnectTime)));
     // Refused at 1, 2 and 3 s; back at 4 s.
     let run = all_back(fixed, 3500 * MS, 4 * CLIENTS..=4 * CLIENTS);
     let longest = run.longest(Metric::ReconnectTime);
     assert!((3999 * MS..=4010 * MS).contains(&longest), "{longest:?}");
     assert_eq!(run.failures(), [(FailureKind::Refused, 3 * CLIENTS)]);
+    let storm = report(&run);
+    assert_eq!((storm.ended, storm.recovered), (StormEnd::AllBack, true));
+    assert!(storm.measured && storm.fault.is_none());
+    assert_eq!(storm.attempts.total, 4 * CLIENTS);
+    assert_eq!(storm.attempts.failed["refused"], 3 * CLIENTS);
+    assert_eq!(storm.attempts.peak_1s, CLIENTS);
+    assert_eq!(storm.attempts.duplicates, 0);
+    let t100 = storm.recovery.t100.now_s.expect("all came back");
+    assert!((3.99..4.02).contains(&t100), "{t100}");
+    assert_eq!(storm.cost.without_message, 0);
+    // Four bins of 31: (1/4 - 1/31) / (1 - 1/31).
+    let spread = storm.spread.expect("there were attempts");
+    assert!((spread.sync - 0.225).abs() < 0.01, "{spread:?}");
+    assert!(spread.in_phase > Some(0.99), "{spread:?}");
 }
 
 #[test]
@@ -147,6 +177,40 @@ fn clients_give_up_after_their_attempts() {
         (C::GaveUp, CLIENTS),
     ]);
     assert_eq!(run.outcome.end, End::NoClientsLeft);
+    let storm = report(&run);
+    assert_eq!((storm.ended, storm.gave_up), (StormEnd::SomeGone, CLIENTS));
+    assert!(!storm.recovered && storm.recovery.t50.now_s.is_none());
+}
+
+#[test]
+fn a_disconnect_that_was_commanded_is_a_storm_that_knows_it() {
+    let rest = r#"
+[heartbeat]
+style = "none"
+[reconnect]
+policy = "fixed"
+delay = "1s"
+jitter = "none"
+[[session]]
+name = "only"
+[[fault]]
+at = "3s"
+kind = "disconnect"
+share = 0.06
+"#;
+    let patient: Other = Rc::new(|_| serve(|stream| echo_for(stream, 3600 * SECOND)));
+    let run = simulate(&closed(CLIENTS as u32, 20, rest), patient);
+    let [storm] = run.storms.as_slice() else {
+        panic!("{:?}", run.storms);
+    };
+    // Three of 50 are no tenth: without the fault this would be no storm.
+    assert!((2..=4).contains(&storm.clients_lost), "{storm:?}");
+    // A warm-up of 2 s, then 3 s.
+    assert_eq!(
+        (storm.at_s, storm.fault.as_deref()),
+        (5.0, Some("disconnect"))
+    );
+    assert_eq!(storm.ended, StormEnd::AllBack);
 }
 
 /// RELIABILITY 4.5 no. 44: connections shorter than `stable_after` do not reset the backoff.

@@ -1,6 +1,6 @@
 //! A run without sockets: shards, coordinator and the other side share a thread and its paused clock.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -16,11 +16,13 @@ use wsbench::engine::plan::Plan;
 use wsbench::engine::run::{Coordinator, Interrupt, Observer, Outcome};
 use wsbench::engine::shard::{self, Lines, REPORTS};
 use wsbench::engine::stage::Stage;
+use wsbench::engine::storm::Tracker;
 use wsbench::failure::{CloseCause, FailureKind};
 use wsbench::metrics::{
     AtEnd, ConnectionStep, Counter, Events, Gauges, Histogram, Interval, Metric, Quantile, Sheet,
     Total, conservation,
 };
+use wsbench::result::StormReport;
 use wsbench::scenario::{Overrides, Scenario, Statistics};
 use wsbench::wire::{Answer, Dial, DialError, Dialled, Timings, UpgradeRequest, Url};
 
@@ -100,6 +102,8 @@ pub struct Run {
     pub gauges: Vec<Gauges>,
     /// What happened to connections.
     pub events: Events,
+    /// Mass disconnects.
+    pub storms: Vec<StormReport>,
 }
 
 impl Run {
@@ -202,13 +206,19 @@ impl Run {
     }
 }
 
-struct Keeper(Rc<RefCell<(Vec<Gauges>, Events)>>);
+#[derive(Default)]
+struct Keeper {
+    gauges: Vec<Gauges>,
+    events: Events,
+    tracker: Option<Tracker>,
+}
 
 impl Observer for Keeper {
     fn interval(&mut self, interval: &Interval, _: &Total) -> ControlFlow<String> {
-        let mut kept = self.0.borrow_mut();
-        kept.0.push(interval.gauges);
-        kept.1.merge(&interval.events);
+        self.gauges.push(interval.gauges);
+        self.events.merge(&interval.events);
+        let tracker = self.tracker.as_mut().expect("made with the plan");
+        tracker.take(&interval.events, interval.window.end);
         ControlFlow::Continue(())
     }
 }
@@ -263,10 +273,10 @@ pub fn simulate_with(toml: &str, shards: u16, interrupts: &[Duration], other: Ot
         .build_local(LocalOptions::default())
         .expect("a runtime");
     let scenario = Arc::new(plan(toml));
-    let kept = Rc::new(RefCell::new((Vec::new(), Events::default())));
-    let mut keeper = Keeper(Rc::clone(&kept));
+    let mut keeper = Keeper::default();
     let outcome = runtime.block_on(async {
         let plan = Arc::new(Plan::new(scenario, shards).expect("no TLS"));
+        keeper.tracker = Some(Tracker::of(&plan, 0));
         let (reports, inbox) = mpsc::channel(REPORTS);
         let (stage, stages) = watch::channel(Stage::Running);
         let dials = Rc::new(Cell::new(0));
@@ -300,13 +310,12 @@ pub fn simulate_with(toml: &str, shards: u16, interrupts: &[Duration], other: Ot
         coordinator.coordinate(inbox, pressed, &mut keeper).await
     });
     drop(runtime);
-    let (gauges, events) = kept.take();
-    balance(outcome, gauges, events)
+    balance(outcome, keeper)
 }
 
 /// Checks what is true of every run.
 #[track_caller]
-fn balance(mut outcome: Outcome, gauges: Vec<Gauges>, events: Events) -> Run {
+fn balance(mut outcome: Outcome, keeper: Keeper) -> Run {
     for sheet in [&mut outcome.total.measured, &mut outcome.total.other] {
         let expected = sheet.counter(Counter::DeliveriesExpected);
         let received = sheet.counter(Counter::DeliveriesReceived);
@@ -319,13 +328,15 @@ fn balance(mut outcome: Outcome, gauges: Vec<Gauges>, events: Events) -> Run {
     assert_eq!(conservation::check(&everything, &at_end), []);
     assert_eq!(conservation::check_measured(&outcome.total.measured), []);
     assert_eq!(outcome.lost_shards, 0);
-    let last = gauges.last().expect("at least the last interval");
+    let last = keeper.gauges.last().expect("at least the last interval");
     assert_eq!((last.connected, last.clients, last.outstanding), (0, 0, 0));
+    let mut tracker = keeper.tracker.expect("made with the plan");
     let run = Run {
+        storms: tracker.finish(outcome.ended),
         outcome,
         everything,
-        gauges,
-        events,
+        gauges: keeper.gauges,
+        events: keeper.events,
     };
     run.assert_events();
     run

@@ -6,6 +6,7 @@ use serde_json::Value;
 use wsbench::metrics::{Counter, Metric};
 use wsbench::result::csv::{DISTRIBUTION_COLUMNS, FAILURE_COLUMNS, SUMMARY_COLUMNS};
 use wsbench::result::statistics;
+use wsbench::result::storm::csv::{SERIES_COLUMNS, STORM_COLUMNS};
 use wsbench::result::timeline::{COLUMNS, Column};
 
 /// Tables of the schema with their place in a file, in the order of the README.
@@ -117,11 +118,13 @@ fn text_kind(pattern: &str) -> &'static str {
 
 /// The columns of every CSV file.
 pub fn columns() -> String {
-    let files: [(&str, &[Column]); 4] = [
+    let files: [(&str, &[Column]); 6] = [
         ("intervals.csv", COLUMNS),
         ("summary.csv", SUMMARY_COLUMNS),
         ("histograms.csv", DISTRIBUTION_COLUMNS),
         ("failures.csv", FAILURE_COLUMNS),
+        ("storms.csv", STORM_COLUMNS),
+        ("storm_series.csv", SERIES_COLUMNS),
     ];
     let mut text = String::new();
     for (file, columns) in files {

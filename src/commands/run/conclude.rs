@@ -15,6 +15,7 @@ use crate::result::{
 use crate::scenario::{LoadModel, Scenario, Step, redact, redact_url};
 
 use super::observe::Observed;
+use super::storms;
 
 /// Puts the result together and judges it.
 pub fn conclude(
@@ -41,6 +42,7 @@ pub fn conclude(
         let law = format!("{lost} shards did not report their end: their last second is missing");
         result.validity.broken_laws.push(law);
     }
+    storms::attach(&mut result, &observed.storms, observed.storms_omitted);
     verdict::judge(&mut result, &scenario.thresholds);
     result
 }

@@ -9,6 +9,7 @@ mod observe;
 mod preflight;
 mod server_process;
 mod signals;
+mod storms;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -81,7 +82,7 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
     let plan = Arc::new(Plan::new(Arc::clone(&scenario), shards)?);
     let mut keeper = Timekeeper::new(&plan, store, server.as_mut(), options.quiet);
     let outcome = engine::run(&plan, interrupts, &mut keeper).context("start the generator")?;
-    let observed = keeper.finish();
+    let observed = keeper.finish(outcome.ended);
     let reachable = server.is_none_or(|server| server.stop(Duration::from_secs(2)));
     let result = conclude::conclude(&plan, outcome, &observed, started, reachable);
     let exit = crate::compare::verdict::exit(&result);

@@ -7,15 +7,18 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::clock::Offset;
 use crate::compare::threshold::broken_early;
 use crate::engine::plan::Plan;
 use crate::engine::run::Observer;
+use crate::engine::storm::Tracker;
 use crate::metrics::{Interval, Metric, Phase, Total};
 use crate::report::progress;
-use crate::result::{Store, Summary, Timeline, UnansweredAfter};
+use crate::result::{Store, StormReport, Summary, Timeline, UnansweredAfter};
 use crate::scenario::{Reply, Scenario, Step, redact};
 
 use super::server_process::ServerProcess;
+use super::storms;
 
 /// Watches a run for the command.
 pub struct Timekeeper<'a> {
@@ -23,6 +26,7 @@ pub struct Timekeeper<'a> {
     store: Store,
     timeline: Timeline,
     unanswered_after: UnansweredAfter,
+    tracker: Tracker,
     server: Option<&'a mut ServerProcess>,
     server_ended: bool,
     bar: ProgressBar,
@@ -37,6 +41,10 @@ pub struct Observed {
     pub timeline: Timeline,
     /// See [`unanswered_after`].
     pub unanswered_after: UnansweredAfter,
+    /// Mass disconnects, in order.
+    pub storms: Vec<StormReport>,
+    /// Storms beyond those that are kept.
+    pub storms_omitted: u64,
     /// The built-in server ended before the run.
     pub server_ended: bool,
 }
@@ -55,6 +63,7 @@ impl<'a> Timekeeper<'a> {
             store,
             timeline: Timeline::default(),
             unanswered_after: unanswered_after(&plan.scenario),
+            tracker: storms::tracker(plan),
             server,
             server_ended: false,
             bar: bar(quiet, load.duration()),
@@ -62,10 +71,12 @@ impl<'a> Timekeeper<'a> {
         }
     }
 
-    /// Clears the progress line.
-    pub fn finish(self) -> Observed {
+    /// Clears the progress line; the run ended at `ended`.
+    pub fn finish(mut self, ended: Offset) -> Observed {
         self.bar.finish_and_clear();
         Observed {
+            storms: self.tracker.finish(ended),
+            storms_omitted: self.tracker.omitted(),
             store: self.store,
             timeline: self.timeline,
             unanswered_after: self.unanswered_after,
@@ -82,7 +93,8 @@ impl<'a> Timekeeper<'a> {
         let secrets = &self.plan.scenario.secrets;
         let hide = |text: &str| redact(text, secrets).into_owned();
         let summary = Summary::new(&total.measured, measured, &self.unanswered_after, &hide);
-        broken_early(thresholds, &summary, measured).map(|t| t.name.clone())
+        broken_early(thresholds, &summary, self.tracker.finished(), measured)
+            .map(|t| t.name.clone())
     }
 }
 
@@ -94,8 +106,12 @@ impl Observer for Timekeeper<'_> {
             .add(interval, &self.unanswered_after, busy_limit);
         self.store.interval(interval, &row);
         self.bar.set_position(row.end_s.min(1e9) as u64);
-        self.bar
-            .set_message(progress::line(&row, total, Some(self.planned)));
+        self.tracker.take(&interval.events, interval.window.end);
+        let mut line = progress::line(&row, total, Some(self.planned));
+        if let Some(storm) = self.tracker.active() {
+            line += &progress::storm(storm.back, storm.clients_lost);
+        }
+        self.bar.set_message(line);
         if let Some(server) = &mut self.server
             && server.has_ended()
         {

@@ -19,12 +19,12 @@ use crate::clock::Offset;
 use crate::metrics::{ConnectionEvent, ConnectionStep};
 
 /// A fault that makes clients lose their connections.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Commanded {
     /// When it was commanded.
     pub at: Offset,
     /// What it is called in the report.
-    pub name: String,
+    pub name: &'static str,
     /// How long the target stays away; `None` = unknown.
     pub outage: Option<Duration>,
 }
@@ -192,13 +192,9 @@ impl Detector {
 
     /// Whether the undecided losses are a storm.
     fn judge(&mut self, now: Offset) {
-        let caused = self
-            .faults
-            .iter()
-            .rev()
-            .find(|fault| fault.at <= now)
-            .cloned();
-        if let Some(fault) = caused {
+        let commanded = self.faults.partition_point(|fault| fault.at <= now);
+        let latest = commanded.checked_sub(1).and_then(|n| self.faults.get(n));
+        if let Some(fault) = latest.copied() {
             let losses = self.undecided.since(fault.at);
             let clients: HashSet<_> = losses.map(|loss| loss.client).collect();
             if clients.len() as u64 >= FEWEST {
@@ -263,7 +259,7 @@ mod tests {
         for at in faults {
             detector.fault(Commanded {
                 at: Offset::from_nanos(at * MS),
-                name: "drop".to_owned(),
+                name: "drop",
                 outage: None,
             });
         }

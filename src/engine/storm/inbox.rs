@@ -44,7 +44,6 @@ mod tests {
         };
         let events = Events {
             list: list.iter().map(event).collect(),
-            dropped: 0,
             ..Events::default()
         };
         let ready = inbox.take(&events, Offset::from_nanos(until));

@@ -20,6 +20,7 @@ pub mod formulas;
 mod inbox;
 mod losses;
 mod members;
+mod plan;
 mod report;
 mod sliding;
 pub mod syn;
@@ -28,6 +29,7 @@ mod tally;
 mod tests;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::time::Duration;
 
 pub use detector::Commanded;
@@ -62,12 +64,14 @@ pub const LISTENS: Duration = Duration::from_secs(60);
 pub const GENERATOR_LAG: Duration = BIN;
 
 /// What a tracker is told about the run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// net.ipv4.tcp_syn_linear_timeouts; 0 where there is none.
     pub syn_linear_timeouts: u32,
     /// The period of a reconnect policy that has a fixed one.
     pub fixed_period: Option<Duration>,
+    /// The measured phase.
+    pub measured: Range<Offset>,
 }
 
 /// A storm that is on.
@@ -225,7 +229,9 @@ impl Tracker {
     fn put_away(&mut self, episode: Episode, now: Offset) {
         let storm = episode.begin.storm;
         self.owner.retain(|_, owner| *owner != storm);
+        let measured = self.settings.measured.contains(&episode.begin.at);
         let mut report = report::report(episode, now);
+        report.measured = measured;
         let bins = report.series.attempts.len();
         if bins > self.bins_left {
             bins::cut(&mut report.series, self.bins_left);

@@ -24,7 +24,11 @@ pub fn report(mut episode: Episode, now: Offset) -> StormReport {
         number: episode.begin.storm + 1,
         at_s: rounded(episode.begin.at.secs_f64()),
         measured: false,
-        fault: episode.begin.fault.as_ref().map(|fault| fault.name.clone()),
+        fault: episode
+            .begin
+            .fault
+            .as_ref()
+            .map(|fault| fault.name.to_owned()),
         connected_before: episode.begin.level,
         clients_lost: members.len(),
         ended,

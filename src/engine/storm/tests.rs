@@ -21,6 +21,7 @@ fn outage(policy: &str) -> StormReport {
     let mut storms = World::new(2000, policy, 3 * SECOND).run(120);
     assert_eq!(storms.len(), 1);
     let storm = storms.remove(0);
+    assert!(storm.measured);
     assert_eq!(storm.connected_before, 2000);
     assert_eq!(storm.clients_lost, 2000);
     assert_eq!((storm.ended, storm.recovered), (StormEnd::AllBack, true));

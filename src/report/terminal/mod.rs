@@ -5,6 +5,7 @@
 
 mod judgement;
 mod page;
+mod storms;
 mod traffic;
 
 use std::path::Path;
@@ -39,6 +40,7 @@ pub fn render(result: &RunResult, look: Look, files: Option<&Path>) -> String {
     page.heartbeats(result);
     page.deliveries(result);
     page.connections(result);
+    page.storms(result);
     let (measured, outside) = (&result.summary, &result.outside_measure);
     page.failures("failed handshakes", &measured.failures);
     page.failures("lost connections", &measured.closes);
@@ -173,6 +175,7 @@ mod tests {
             outcome("delivery.p99", "< 1s", None, ThresholdState::NoData),
         ];
         result.verdict = Verdict::Fail;
+        result.storms = vec![fixture::storm()];
         result
     }
 
@@ -183,6 +186,31 @@ mod tests {
             WIDE,
             Some(Path::new("results/chat/2026-01-02T03-04-05Z")),
         );
+        insta::assert_snapshot!(page);
+    }
+
+    #[test]
+    fn storms_say_what_was_recovered_and_what_to_doubt() {
+        let mut back = fixture::storm();
+        back.ended = crate::result::storm::StormEnd::AllBack;
+        (back.fault, back.gave_up, back.recovered) = (None, 0, true);
+        for share in [&mut back.recovery.t90, &mut back.recovery.t99] {
+            (share.now_s, share.ever_s) = (Some(3.5), Some(2.5));
+        }
+        (back.recovery.t100.now_s, back.recovery.t100.ever_s) = (Some(4.2), Some(4.2));
+        back.recovery.efficiency = Some(3.0 / 4.2);
+        back.work.lower_bound = false;
+        back.generator.limited = true;
+        back.generator.events_dropped = 5;
+        back.attempts.duplicates = 1;
+        let mut cut = fixture::storm();
+        cut.ended = crate::result::storm::StormEnd::RunEnded;
+        (cut.away, cut.measured, cut.spread) = (2, false, None);
+        let mut result = fixture::result_of(fixture::facts(), &[]);
+        result.storms = vec![back, cut];
+        result.storms.resize(7, fixture::storm());
+        result.storms_omitted = 3;
+        let page = render(&result, WIDE, None);
         insta::assert_snapshot!(page);
     }
 
@@ -264,6 +292,8 @@ mod tests {
         result.scenario.name = "a\x1b[2J\nb".to_owned();
         result.summary.failures[0].example = Some("\u{202e}x\x07".to_owned());
         result.thresholds[0].name = "\x1b]0;x\x07".to_owned();
+        result.storms[0].fault = Some("\x1b[2J".to_owned());
+        result.storms[0].syn.steps[0].label = "\x07".to_owned();
         result.target.urls[0] = "ws://\x1b[1m".to_owned();
         let page = render(&result, WIDE, None);
         assert!(page.chars().all(|c| c == '\n' || !c.is_control()), "{page}");

@@ -136,13 +136,13 @@ fn counted(n: u64, words: &str) -> Option<String> {
 }
 
 fn per_second(result: &RunResult, name: &str) -> String {
-    let value = lookup(&result.summary, name).and_then(|statistic| statistic.value);
+    let value = lookup(&result.summary, &result.storms, name).and_then(|statistic| statistic.value);
     let value = value.filter(|value| *value > 0.0);
     value.map_or_else(String::new, |value| format!(" ({})", view::rate(value)))
 }
 
 fn percent_of(result: &RunResult, name: &str, words: &str) -> String {
-    let value = lookup(&result.summary, name).and_then(|statistic| statistic.value);
+    let value = lookup(&result.summary, &result.storms, name).and_then(|statistic| statistic.value);
     value.map_or_else(String::new, |value| {
         format!("{words} {}", view::percent(value))
     })

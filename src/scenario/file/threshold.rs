@@ -8,7 +8,7 @@ use super::builder::Builder;
 use super::section::Section;
 use super::tables;
 use super::tree::{Entry, Node, Value};
-use crate::units::{Count, Rate, Ratio, TimeSpan, UnitError};
+use crate::units::{Count, Number, Rate, Ratio, TimeSpan, UnitError};
 
 impl Builder<'_> {
     /// All thresholds; `measure` is the length of the measured phase.
@@ -112,6 +112,7 @@ const fn example(kind: StatisticKind) -> &'static str {
         StatisticKind::Ratio => "0.1%",
         StatisticKind::Count => "100",
         StatisticKind::Rate => "50/s",
+        StatisticKind::Number => "1.5",
     }
 }
 
@@ -125,5 +126,6 @@ fn quantity(text: &str, kind: StatisticKind) -> Result<f64, UnitError> {
             Ok(count) => count.0 as f64,
             Err(_) => text.parse::<Rate>()?.per_second(),
         },
+        StatisticKind::Number => text.parse::<Number>()?.0,
     })
 }

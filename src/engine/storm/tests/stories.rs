@@ -130,7 +130,7 @@ fn a_fault_that_was_commanded_is_t_zero() {
     let mut story = Story::new(1000);
     story.tracker.fault(Commanded {
         at: at(5000),
-        name: "disconnect".to_owned(),
+        name: "disconnect",
         outage: Some(200 * MS),
     });
     story.lose(5100, 0..5);

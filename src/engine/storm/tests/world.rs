@@ -55,6 +55,7 @@ impl World {
         let mut tracker = Tracker::new(Settings {
             syn_linear_timeouts: 4,
             fixed_period,
+            measured: DROP..end,
         });
         let mut shards = vec![events.as_slice(); self.shards];
         let mut until = Offset::ZERO;
