@@ -38,6 +38,8 @@ pub struct Ended {
     pub example: String,
     /// It was still open when the run was cut off: not closed, but open at the end.
     pub cut: bool,
+    /// The peer did not end TCP in time.
+    pub overdue: bool,
 }
 
 /// How far a close handshake is.
@@ -158,7 +160,7 @@ impl<D: Dial + 'static> State<'_, D> {
                 } else {
                     CloseCause::ByUsUnanswered
                 };
-                Some(ended(now, cause, *next, String::new()))
+                Some(overdue(ended(now, cause, *next, String::new())))
             }
             Closing::Answered {
                 deadline,
@@ -167,7 +169,7 @@ impl<D: Dial + 'static> State<'_, D> {
                 reason,
             } if now >= *deadline => {
                 let (at, code, reason) = (*at, *code, reason.clone());
-                Some(self.ended_by_peer(shard, at, code, &reason))
+                Some(overdue(self.ended_by_peer(shard, at, code, &reason)))
             }
             Closing::Dead { until } if now >= *until => Some(self.ended_dead(shard, now)),
             _ => None,
@@ -272,11 +274,19 @@ fn ended(at: Offset, cause: CloseCause, next: Next, example: String) -> Ended {
         next,
         example,
         cut: false,
+        overdue: false,
+    }
+}
+
+fn overdue(ended: Ended) -> Ended {
+    Ended {
+        overdue: true,
+        ..ended
     }
 }
 
 /// Lets go of a stream: with FIN where the peer took part in the end, with RST where it is silent
-/// (a FIN would sit in FIN_WAIT1), and after a violation only once our close frame had its chance.
+/// or does not let go itself (a FIN would sit in FIN_WAIT and eat ports), and after a violation only once our close frame had its chance.
 pub(super) fn dispose<S: Carrier + 'static>(connection: Connection<S>, ended: &Ended) {
     match ended.cause {
         CloseCause::Lost(FailureKind::Protocol(_)) => {
@@ -287,6 +297,7 @@ pub(super) fn dispose<S: Carrier + 'static>(connection: Connection<S>, ended: &E
         CloseCause::ByUsUnanswered | CloseCause::Lost(FailureKind::HeartbeatDead) => {
             connection.abort();
         }
+        _ if ended.overdue => connection.abort(),
         _ => drop(connection),
     }
 }
