@@ -205,7 +205,8 @@ name = "only"
             let text = std::fs::read_to_string(&status).unwrap_or_default();
             let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"));
             let kib = line.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok());
-            peak = peak.max(kib.unwrap_or(0));
+            // It only grows; but the first look may still meet our own memory, just before the exec.
+            peak = kib.unwrap_or(peak);
             if let Some(status) = child.try_wait().expect("our child") {
                 return (status.code(), peak);
             }
