@@ -31,6 +31,8 @@ pub struct Decoder {
     partial: Vec<u8>,
     /// The fragments of an unfinished message.
     message: Option<Box<Fragments>>,
+    /// So many bytes of an unfinished text frame's payload are known to be UTF-8.
+    checked: usize,
     closed: bool,
 }
 
@@ -51,6 +53,7 @@ impl Decoder {
             max_frame,
             partial: Vec::new(),
             message: None,
+            checked: 0,
             closed: false,
         }
     }
@@ -103,8 +106,10 @@ impl Decoder {
             self.check_order(&head)?;
             let length = head.header + head.payload;
             let Some(payload) = rest.get_mut(head.header..length) else {
+                self.check_text(&head, &rest[head.header..])?;
                 break;
             };
+            self.checked = 0;
             if let Some(mask) = head.mask {
                 apply_mask(payload, mask);
             }
@@ -132,6 +137,29 @@ impl Decoder {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Fails as soon as the beginning of a text frame cannot become UTF-8 any more (RFC 6455 8.1): its
+    /// end may never come. Looks at each byte once; masked payloads are left until they are whole.
+    fn check_text(&mut self, head: &Head, payload: &[u8]) -> Result<(), Violation> {
+        let fragments = self.message.as_ref().filter(|m| m.is_text);
+        let is_text = head.opcode == OpCode::Data(Data::Text)
+            || head.opcode == OpCode::Data(Data::Continue) && fragments.is_some();
+        if !is_text || head.mask.is_some() {
+            return Ok(());
+        }
+        let cut = fragments.map_or(&[][..], |m| &m.bytes[m.valid..]);
+        if self.checked == 0 && !cut.is_empty() {
+            // A character that the fragment before began: at most four bytes.
+            let start: Vec<u8> = cut.iter().chain(payload.iter().take(4)).copied().collect();
+            let whole = valid_up_to(&start)?;
+            if whole == 0 {
+                return Ok(());
+            }
+            self.checked = whole - cut.len();
+        }
+        self.checked += valid_up_to(&payload[self.checked..])?;
+        Ok(())
     }
 
     fn data(
@@ -187,13 +215,17 @@ impl Decoder {
 
 impl Fragments {
     fn validate(&mut self) -> Result<(), Violation> {
-        match std::str::from_utf8(&self.bytes[self.valid..]) {
-            Ok(_) => self.valid = self.bytes.len(),
-            Err(error) if error.error_len().is_some() => return Err(Violation::Utf8),
-            // A character cut by the fragment's end may be completed by the next one.
-            Err(error) => self.valid += error.valid_up_to(),
-        }
+        self.valid += valid_up_to(&self.bytes[self.valid..])?;
         Ok(())
+    }
+}
+
+/// How many of these bytes are whole characters; one that is cut at the end may still be completed.
+fn valid_up_to(bytes: &[u8]) -> Result<usize, Violation> {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => Ok(bytes.len()),
+        Err(error) if error.error_len().is_some() => Err(Violation::Utf8),
+        Err(error) => Ok(error.valid_up_to()),
     }
 }
 
@@ -280,6 +312,36 @@ mod tests {
             b"\x01\x01\xff",
             &[],
             Some(Violation::Utf8),
+        ),
+        (
+            "bad text fails before its frame has ended",
+            b"\x81\x09hi\xff",
+            &[],
+            Some(Violation::Utf8),
+        ),
+        (
+            "bad text fails within a fragment that ends a character",
+            b"\x01\x01\xe2\x80\x09\x82\xac\xff",
+            &[],
+            Some(Violation::Utf8),
+        ),
+        (
+            "a character that a fragment cannot end",
+            b"\x01\x01\xe2\x80\x09\x28",
+            &[],
+            Some(Violation::Utf8),
+        ),
+        (
+            "good text in two unfinished pieces",
+            b"\x01\x01\xe2\x80\x04\x82\xac\xc3\xa9",
+            &["Text(\"\u{20ac}\u{e9}\")"],
+            None,
+        ),
+        (
+            "binary is not looked at",
+            b"\x02\x02\xff\xff\x00\x05\xff",
+            &[],
+            None,
         ),
         (
             "text cut within a character",

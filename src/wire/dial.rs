@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 
 use super::carrier::{Carrier, Transport};
 use super::resolve::{Override, Resolver};
-use super::response::{Judgement, Refusal, judge, may_be_whole};
+use super::response::{Judgement, MAX_HEAD, Refusal, judge, may_be_whole};
 use super::tcp_info;
 use super::tls::ClientTls;
 use super::upgrade::UpgradeRequest;
@@ -352,7 +352,7 @@ async fn upgrade(
     // A peer that refuses without reading may reset: what it said first is still worth reading.
     let write_error = sent.await.err();
     let mut answer = Vec::with_capacity(512);
-    let mut seen = 0;
+    let (mut seen, mut received) = (0, 0);
     loop {
         let read = stream.read_buf(&mut answer).await;
         match read {
@@ -361,7 +361,10 @@ async fn upgrade(
                 let end = io::Error::from(io::ErrorKind::UnexpectedEof);
                 return Err(ended(&answer, write_error.unwrap_or(end)));
             }
-            Ok(length) => count(length),
+            Ok(length) => {
+                count(length);
+                received += length;
+            }
             Err(error) => return Err(ended(&answer, error)),
         }
         let worth_judging = may_be_whole(&answer, seen);
@@ -371,7 +374,11 @@ async fn upgrade(
         }
         match judge(&mut answer, &accept, &request.subprotocols) {
             // Interim answers may have been taken off.
-            Judgement::Incomplete => seen = answer.len(),
+            Judgement::Incomplete if received < MAX_HEAD => seen = answer.len(),
+            Judgement::Incomplete => {
+                let detail = format!("interim answers of more than {MAX_HEAD} bytes");
+                return Err((FailureKind::BadUpgrade(BadUpgrade::HeadTooLarge), detail));
+            }
             Judgement::Accepted { used, subprotocol } => {
                 answer.drain(..used);
                 answer.shrink_to_fit();

@@ -38,8 +38,8 @@ pub(super) enum Judgement {
 pub(super) fn may_be_whole(bytes: &[u8], seen: usize) -> bool {
     // The first bytes may show that it is not HTTP; a line end may have come in part.
     let fresh = &bytes[seen.saturating_sub(3)..];
-    let blank_line =
-        fresh.windows(2).any(|w| w == b"\n\n") || fresh.windows(3).any(|w| w == b"\n\r\n");
+    let blank_line = fresh.contains(&b'\n')
+        && (fresh.windows(2).any(|w| w == b"\n\n") || fresh.windows(3).any(|w| w == b"\n\r\n"));
     seen < 8 || blank_line || bytes.len() >= MAX_HEAD
 }
 

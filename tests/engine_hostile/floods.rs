@@ -52,7 +52,12 @@ fn two_hundred_floods_do_not_fill_the_memory() {
         );
         assert_eq!(trial.result["end_reason"], "completed", "{what}");
         let attempted = trial.count("connections_attempted");
-        assert_eq!(attempted, MANY + HEALTHY, "{what}");
+        let all = MANY + HEALTHY;
+        // Clients that it found no time to start make a run that says so.
+        assert!(
+            attempted <= all && (attempted == all || trial.exit == Some(4)),
+            "{what}"
+        );
         trial.assert_small();
         let laws = trial.result["validity"]["broken_laws"].as_array();
         assert!(laws.is_none_or(Vec::is_empty), "{what}: {laws:?}");
@@ -66,7 +71,8 @@ fn fragments_without_end_meet_the_limit() {
         let path = "/flood/endless_fragments";
         let trial = Case::new([path], *clients).run();
         assert!(matches!(trial.exit, Some(0 | 4)), "{}", trial.stderr);
-        trial.assert_small();
+        // Each may hold one message of 1 MiB.
+        trial.assert_peak(3 * 1024 / 2 * clients);
         let lost = trial.tally("closes")["lost:protocol_error{too_large}"];
         assert_eq!(lost, *clients);
         assert_eq!(trial.seen(path).closes, [(1009, *clients)].into());

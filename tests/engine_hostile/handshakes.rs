@@ -82,7 +82,7 @@ fn answers_that_do_not_end_or_break_off_are_counted_by_their_kind() {
             ("huge_header", "bad_upgrade{head_too_large}"),
             ("huge_reason", "bad_upgrade{head_too_large}"),
             ("endless_newlines", "bad_upgrade{not_http}"),
-            ("endless_interim", "handshake_timeout"),
+            ("endless_interim", "bad_upgrade{head_too_large}"),
             ("endless_body", "http_status{200}"),
         ],
         assert_failures,

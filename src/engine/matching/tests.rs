@@ -383,3 +383,17 @@ proptest! {
         }
     }
 }
+
+/// Short payloads of one type are no others of the other: not one is mistaken.
+#[test]
+fn a_binary_message_never_answers_a_text() {
+    let names: Vec<String> = (0..10).map(|n| format!("1-{n}")).collect();
+    for asked in &names {
+        let mut client = Client::new(vec![send(Matcher::Echo, None)], None);
+        client.ask(0, 0, Incoming::Text(asked));
+        for answer in &names {
+            let heard = client.gets_bytes(answer.as_bytes(), 1);
+            assert_eq!(heard, Dispatch::Unexpected, "{asked} by {answer}");
+        }
+    }
+}

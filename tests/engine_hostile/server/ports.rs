@@ -145,7 +145,7 @@ pub enum Fault {
     OldOnly,
     /// Wants a certificate of the client, with TLS 1.3.
     WantsCertificate,
-    /// The same with TLS 1.2, whose handshake fails itself.
+    /// The same with TLS 1.2, where the handshake itself fails.
     WantsCertificate12,
 }
 
@@ -192,6 +192,11 @@ impl Authority {
             params.not_before = rcgen::date_time_ymd(2001, 1, 1);
             params.not_after = rcgen::date_time_ymd(2002, 1, 1);
         }
+        // Or it would pass for a forgery of the authority's.
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "a server");
         let key = KeyPair::generate().expect("a key");
         let certificate = match fault {
             Fault::SelfSigned => params.self_signed(&key),
