@@ -263,7 +263,7 @@ impl Builder<'_> {
         let (target, url) = self.target(&root.child("target", &tables::TARGET), address.as_ref());
         let server = server_section
             .is_there()
-            .then(|| self.server(&server_section, url.as_ref()));
+            .then(|| self.server(&server_section, url.as_ref(), root.integer("seed")));
         let load = self.load(&root.child("load", &tables::LOAD));
         let heartbeat = self.heartbeat(&root.child("heartbeat", &tables::HEARTBEAT));
         let reconnect = self.reconnect(&root.child("reconnect", &tables::RECONNECT));

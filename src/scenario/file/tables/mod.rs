@@ -8,7 +8,9 @@ mod target;
 
 use super::spec::{KeySpec, Kind, TableSpec};
 
-pub(in crate::scenario) use fault::{CLIENT_FAULTS, FAULT, RELAY, SERVER_FAULTS, TOXIC, TOXICS};
+pub(in crate::scenario) use fault::{
+    CLIENT_FAULTS, FAULT, RELAY, SERVER_FAULT, SERVER_FAULTS, TOXIC, TOXICS,
+};
 pub(in crate::scenario) use heartbeat::{HEARTBEAT, MATCHER, RECONNECT};
 pub(in crate::scenario) use load::{LOAD, STAGE, THRESHOLD, VALIDITY};
 pub(in crate::scenario) use session::{
@@ -24,10 +26,30 @@ const TIME: Kind = Kind::Duration { zero: false };
 const TIME_OR_ZERO: Kind = Kind::Duration { zero: true };
 
 /// Every table there is, to say where a misplaced key belongs.
-pub(in crate::scenario) static ALL: [&TableSpec; 22] = [
-    &ROOT, &TARGET, &TLS, &SERVER, &LOAD, &STAGE, &HEARTBEAT, &MATCHER, &RECONNECT, &SESSION,
-    &STEP, &REPLY, &DELIVERY, &REPEAT, &BINARY, &PING, &CLOSE, &THRESHOLD, &VALIDITY, &FAULT,
-    &RELAY, &TOXIC,
+pub(in crate::scenario) static ALL: [&TableSpec; 23] = [
+    &ROOT,
+    &TARGET,
+    &TLS,
+    &SERVER,
+    &LOAD,
+    &STAGE,
+    &HEARTBEAT,
+    &MATCHER,
+    &RECONNECT,
+    &SESSION,
+    &STEP,
+    &REPLY,
+    &DELIVERY,
+    &REPEAT,
+    &BINARY,
+    &PING,
+    &CLOSE,
+    &THRESHOLD,
+    &VALIDITY,
+    &FAULT,
+    &RELAY,
+    &TOXIC,
+    &SERVER_FAULT,
 ];
 
 /// The whole file.
