@@ -221,7 +221,7 @@ pub fn arguments(plan: &ServerPlan, listen: SocketAddr) -> Vec<OsString> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use clap::Parser;
 
@@ -231,6 +231,13 @@ mod tests {
         listen: SocketAddr,
         #[command(flatten)]
         flags: ServerFlags,
+    }
+
+    /// What no flags give.
+    pub fn plan() -> ServerPlan {
+        Line::parse_from(["serve", "--listen=127.0.0.1:0"])
+            .flags
+            .into()
     }
 
     #[test]

@@ -24,6 +24,10 @@ pub fn render(result: &RunResult) -> String {
             result.scenario.seed
         ),
     );
+    if !result.faults.is_empty() {
+        let faults = cell(&view::faults(result));
+        push(&mut text, &format!("faults: {faults}\n"));
+    }
     for reason in &result.validity.reasons {
         push(
             &mut text,

@@ -13,7 +13,7 @@ use crate::metrics::{AtEnd, Counter, Sheet, Total, conservation};
 
 use super::judgement::{InvalidReason, ThresholdOutcome, Verdict};
 use super::summary::{self, Redact, Summary, TallyRow, millis};
-use super::{EndReason, Environment, Phases, RunFacts, Timeline};
+use super::{EndReason, Environment, FaultRecord, Phases, RunFacts, ServerCounts, Timeline};
 
 /// The version this build writes, and the newest it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -33,6 +33,9 @@ pub struct RunResult {
     pub target: TargetFacts,
     /// The built-in server's behaviour, when the run started one.
     pub server: Option<String>,
+    /// What it counted, when it could be asked.
+    #[serde(default)]
+    pub server_counts: Option<ServerCounts>,
     /// What the load asked for, in words.
     pub load: String,
     /// Where it ran.
@@ -61,7 +64,7 @@ pub struct RunResult {
     pub storms: Vec<serde_json::Value>,
     /// Faults that were injected.
     #[serde(default)]
-    pub faults: Vec<serde_json::Value>,
+    pub faults: Vec<FaultRecord>,
     /// The run second by second.
     pub timeline: Timeline,
 }
@@ -177,6 +180,7 @@ impl RunResult {
                 urls: facts.targets.iter().map(|url| redact(url)).collect(),
             },
             server: facts.server,
+            server_counts: None,
             load: facts.load,
             environment,
             started: jiff::Timestamp::try_from(facts.started)

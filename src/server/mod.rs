@@ -23,7 +23,7 @@ mod timer;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ pub struct Server;
 pub struct Running {
     address: SocketAddr,
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Server {
@@ -90,10 +90,10 @@ impl Server {
         while listeners.len() < lanes {
             listeners.push(listen(address, true).map_err(failed)?);
         }
-        let mut running = Running {
+        let running = Running {
             address,
             shared: Arc::new(Shared::new(plan, tls, lanes)),
-            threads: Vec::with_capacity(lanes),
+            threads: Mutex::default(),
         };
         let (tell, told) = mpsc::channel();
         for (index, listener) in listeners.into_iter().enumerate() {
@@ -103,7 +103,7 @@ impl Server {
                 .name(format!("server-{index}"))
                 .spawn(move || listen::run(shared, index, listener, ready))
                 .map_err(StartError::Thread)?;
-            running.threads.push(thread);
+            running.keep(thread);
         }
         drop(tell);
         for started in told.iter().take(lanes) {
@@ -114,6 +114,11 @@ impl Server {
 }
 
 impl Running {
+    fn keep(&self, thread: JoinHandle<()>) {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.push(thread);
+    }
+
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -148,21 +153,21 @@ impl Running {
 
     /// Stops accepting, closes every connection with 1001 "going away" and returns when all are
     /// gone, after 1 s at most. Blocks: not to be called on the thread its clients run on.
-    pub fn stop(self) -> Totals {
-        let shared = Arc::clone(&self.shared);
-        drop(self);
-        shared.totals()
+    pub fn stop(&self) -> Totals {
+        self.shared.stop.send_replace(true);
+        self.shared.board.stop();
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            // A panic of a thread has been printed by it.
+            let _ = thread.join();
+        }
+        self.totals()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.shared.stop.send_replace(true);
-        self.shared.board.stop();
-        for thread in self.threads.drain(..) {
-            // A panic of a thread has been printed by it.
-            let _ = thread.join();
-        }
+        self.stop();
     }
 }
 

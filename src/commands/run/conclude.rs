@@ -12,12 +12,14 @@ use crate::result::{EndReason, Environment, Phases, RunFacts, RunResult, Validit
 use crate::scenario::{LoadModel, Scenario, Step, redact, redact_url};
 
 use super::observe::Observed;
+use super::timeline::FaultLog;
 
 /// Puts the result together and judges it.
 pub fn conclude(
     plan: &Arc<Plan>,
     mut outcome: Outcome,
     observed: &Observed,
+    faults: &FaultLog,
     started: SystemTime,
     server_lasted: bool,
 ) -> RunResult {
@@ -38,6 +40,7 @@ pub fn conclude(
         let law = format!("{lost} shards did not report their end: their last second is missing");
         result.validity.broken_laws.push(law);
     }
+    result.faults = faults.records().clone();
     verdict::judge(&mut result, &scenario.thresholds);
     result
 }

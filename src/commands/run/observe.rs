@@ -16,6 +16,7 @@ use crate::result::{Store, Summary, Timeline, UnansweredAfter};
 use crate::scenario::{Reply, Scenario, Step, redact};
 
 use super::server_process::ServerProcess;
+use super::timeline::FaultLog;
 
 /// Watches a run for the command.
 pub struct Timekeeper<'a> {
@@ -25,6 +26,7 @@ pub struct Timekeeper<'a> {
     unanswered_after: UnansweredAfter,
     server: Option<&'a mut ServerProcess>,
     server_ended: bool,
+    faults: FaultLog,
     bar: ProgressBar,
     planned: Duration,
 }
@@ -47,6 +49,7 @@ impl<'a> Timekeeper<'a> {
         plan: &Arc<Plan>,
         store: Store,
         server: Option<&'a mut ServerProcess>,
+        faults: FaultLog,
         quiet: bool,
     ) -> Self {
         let load = &plan.scenario.load;
@@ -57,6 +60,7 @@ impl<'a> Timekeeper<'a> {
             unanswered_after: unanswered_after(&plan.scenario),
             server,
             server_ended: false,
+            faults,
             bar: bar(quiet, load.duration()),
             planned: load.duration(),
         }
@@ -89,9 +93,12 @@ impl<'a> Timekeeper<'a> {
 impl Observer for Timekeeper<'_> {
     fn interval(&mut self, interval: &Interval, total: &Total) -> ControlFlow<String> {
         let busy_limit = self.plan.scenario.validity.busy;
-        let row = self
-            .timeline
-            .add(interval, &self.unanswered_after, busy_limit);
+        let row = self.timeline.add(
+            interval,
+            &self.unanswered_after,
+            busy_limit,
+            &self.faults.records(),
+        );
         self.store.interval(interval, &row);
         self.bar.set_position(row.end_s.min(1e9) as u64);
         self.bar

@@ -76,6 +76,9 @@ impl Page {
         );
         self.field("load", &result.load);
         self.field("run", &length);
+        if !result.faults.is_empty() {
+            self.field("faults", &view::faults(result));
+        }
     }
 
     /// Every distribution in one table: the path of a connection, then of a message.

@@ -210,6 +210,11 @@ impl FromStr for TimedFault {
         if instant && duration.is_some() {
             return refuse(format!("`duration` has no meaning with the fault {name}"));
         }
+        if every.is_some() && duration.is_none() && !instant {
+            return refuse(format!(
+                "the fault {name} with every=... needs duration=..."
+            ));
+        }
         if count.is_some() && every.is_none() {
             return refuse("count=... goes with every=...".to_owned());
         }
@@ -353,7 +358,8 @@ mod tests {
             ("stall_server,duration=1s", "needs at"),
             ("drop_connections,at=1s,duration=1s", "no meaning"),
             ("drop_pongs,count=3", "goes with every"),
-            ("drop_pongs,every=0s", "longer than zero"),
+            ("drop_pongs,every=1s", "needs duration"),
+            ("drop_pongs,every=0s,duration=1s", "longer than zero"),
         ] {
             let error = text.parse::<TimedFault>().expect_err(text).to_string();
             assert!(error.contains(part), "{text}: {error}");
