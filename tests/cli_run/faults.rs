@@ -1,0 +1,90 @@
+//! `[[fault]]` of the built-in server from the scenario to the files.
+
+use super::bench::{Bench, assert_exit, text};
+
+/// A port below those that systems give to clients.
+fn port() -> u16 {
+    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (22_000..22_200).find(free).expect("a free port")
+}
+
+#[test]
+fn a_restarted_server_shows_in_every_file() {
+    let bench = Bench::new();
+    let port = port();
+    let toml = format!(
+        r#"
+name = "restart"
+[target]
+url = "ws://127.0.0.1:{port}/"
+[server]
+threads = 1
+[load]
+warm_up = "200ms"
+drain = "1s"
+stages = [ {{ duration = "3s", clients = 4 }} ]
+[validity]
+schedule_lag_p99 = "60s"
+busy = "100%"
+[[session]]
+name = "echo"
+[[session.step]]
+every = "50ms"
+send = "{{{{client}}}}-{{{{seq}}}}"
+reply = {{ echo = true, timeout = "500ms" }}
+[[fault]]
+kind = "restart_server"
+at = "500ms"
+duration = "400ms"
+[[fault]]
+kind = "duplicate_replies"
+at = "600ms"
+duration = "1s"
+"#
+    );
+    let path = bench.path("restart.toml");
+    std::fs::write(&path, toml).expect("written");
+    let output = bench.run(&path, &[]);
+    assert_exit(&output, output.status.code().unwrap_or(-1));
+    let result = bench.result();
+    let faults = result["faults"].as_array().expect("a list");
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    let restart = &faults[0];
+    assert_eq!(restart["kind"], "restart_server");
+    assert_eq!(restart["by"], "server");
+    assert_eq!(restart["error"], serde_json::Value::Null);
+    let number = |key: &str| restart[key].as_f64().expect("a number");
+    assert!(
+        (number("planned_s") - 0.7).abs() < 1e-9,
+        "after the warm-up"
+    );
+    assert!(number("sent_s") >= number("planned_s"));
+    assert!(number("acked_s") >= number("sent_s"));
+    assert!((number("until_s") - number("sent_s") - 0.4).abs() < 1e-6);
+    let counter = |name: &str| result["counters"][name].as_u64().expect("a counter");
+    assert!(counter("connections_closed") >= 4, "all were dropped");
+    let served = result["server_counts"]["upgrades"].as_u64();
+    assert!(served >= Some(4), "{served:?}");
+    let page = text(&output.stdout);
+    let line = page.lines().find(|line| line.starts_with("faults "));
+    assert!(
+        line.is_some_and(|line| line.contains("restart_server at 0.")),
+        "{page}"
+    );
+    let markdown = std::fs::read_to_string(bench.path("out/summary.md")).expect("saved");
+    assert!(
+        markdown.contains("faults: restart_server at 0."),
+        "{markdown}"
+    );
+    let intervals = std::fs::read_to_string(bench.path("out/intervals.csv")).expect("saved");
+    assert!(
+        intervals
+            .lines()
+            .next()
+            .is_some_and(|l| l.ends_with(",faults"))
+    );
+    assert!(
+        intervals.contains(",restart_server duplicate_replies\n"),
+        "{intervals}"
+    );
+}
