@@ -24,10 +24,7 @@ pub fn render(result: &RunResult) -> String {
             result.scenario.seed
         ),
     );
-    if !result.faults.is_empty() {
-        let faults = cell(&view::faults(result));
-        push(&mut text, &format!("faults: {faults}\n"));
-    }
+    push_faults(&mut text, result);
     for reason in &result.validity.reasons {
         push(
             &mut text,
@@ -84,6 +81,13 @@ pub fn render(result: &RunResult) -> String {
 /// A paragraph and its empty line.
 fn push(text: &mut String, line: &str) {
     writeln!(text, "{line}").expect("a String takes every write");
+}
+
+fn push_faults(text: &mut String, result: &RunResult) {
+    if !result.faults.is_empty() {
+        let faults = cell(&view::faults(result));
+        push(text, &format!("faults: {faults}\n"));
+    }
 }
 
 /// A table, unless it has no rows.

@@ -164,17 +164,24 @@ impl Desk {
         lane.faults.any() && faults::loses_pong(&lane.faults.active(), self.member.id, self.pings)
     }
 
-    /// Tells the connection to end, if a fault says so by its age or its messages.
-    fn obey_close_after(&self) {
+    /// Ends the connection, if a fault says so by its age or its messages.
+    fn obey_close_after(&mut self, outbox: &mut Outbox) {
         if !self.lane.faults.any() || self.phase != Phase::Open {
             return;
         }
         let now = Instant::now();
         let opened = self.member.opened.get().unwrap_or(now);
         let age = now.saturating_duration_since(opened);
-        let active = self.lane.faults.active();
-        if let Some(ending) = faults::ending(&active, self.member.id, age, self.messages) {
-            self.member.end(ending);
+        let (id, messages) = (self.member.id, self.messages);
+        let ending = faults::ending(&self.lane.faults.active(), id, age, messages);
+        match ending {
+            None => {}
+            Some(ServerEnding::Reset) => {
+                self.release(outbox);
+                self.phase = Phase::Finishing;
+                self.member.end(ServerEnding::Reset);
+            }
+            Some(ending) => self.end(outbox, ending),
         }
     }
 
@@ -186,7 +193,7 @@ impl Desk {
         if self.kept.is_some() {
             self.release_due(outbox);
         }
-        self.obey_close_after();
+        self.obey_close_after(outbox);
     }
 
     /// Answers the held messages whose time has come, as long as the peer reads.
@@ -227,7 +234,7 @@ impl Desk {
         } else {
             self.hold(message.into_owned(), delay);
         }
-        self.obey_close_after();
+        self.obey_close_after(outbox);
     }
 
     /// By how much faults delay the message that has just come.
