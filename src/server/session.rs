@@ -77,10 +77,7 @@ async fn upgrade<S: Carrier>(seat: &Seat, slot: &mut Option<S>) -> Option<Sessio
         Err(AcceptError::Refused(refusal)) => return refuse(seat, stream, refusal).await,
         Err(AcceptError::Io(_)) => return None,
     };
-    if seat.lane.faults.any()
-        && let Some((status, after)) = faults::refusal(&seat.lane.faults.active(), seat.member.id)
-    {
-        let refusal = gate::refused_by_fault(status, after);
+    if let Some(refusal) = refused_by_fault(seat) {
         return refuse(seat, stream, refusal).await;
     }
     let (subprotocol, farewell) = match gate::admit(seat.lane.plan(), &request) {
@@ -110,6 +107,14 @@ async fn upgrade<S: Carrier>(seat: &Seat, slot: &mut Option<S>) -> Option<Sessio
         seat.lane.meter().messages_sent.add(1);
     }
     Some(session)
+}
+
+fn refused_by_fault(seat: &Seat) -> Option<Refusal> {
+    if !seat.lane.faults.any() {
+        return None;
+    }
+    let (status, after) = faults::refusal(&seat.lane.faults.active(), seat.member.id)?;
+    Some(gate::refused_by_fault(status, after))
 }
 
 /// Answers with an HTTP error and waits until the peer has read it.
