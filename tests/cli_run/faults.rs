@@ -23,6 +23,9 @@ stages = [ {{ duration = "100ms", clients = 4 }}, {{ duration = "2900ms", client
 [validity]
 schedule_lag_p99 = "60s"
 busy = "100%"
+[reconnect]
+policy = "fixed"
+delay = "100ms"
 [[session]]
 name = "echo"
 [[session.step]]
@@ -70,7 +73,7 @@ fn a_restarted_server_shows_in_every_file() {
         .into_iter()
         .filter_map(|rows| rows.as_array())
         .flatten();
-    let resets = rows.filter(|row| row["kind"] == "reset");
+    let resets = rows.filter(|row| row["kind"] == "lost:reset");
     let resets: u64 = resets.filter_map(|row| row["count"].as_u64()).sum();
     assert_eq!(resets, 4, "all were dropped: {result:#}");
     let served = result["server_counts"]["upgrades"].as_u64();
