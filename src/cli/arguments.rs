@@ -271,6 +271,9 @@ pub struct ServeArguments {
     /// End when stdin ends (for `wsbench run`)
     #[arg(long, hide = true)]
     pub stop_on_stdin_eof: bool,
+    /// Obey commands on stdin (for `wsbench run`)
+    #[arg(long, hide = true)]
+    pub control: bool,
     #[command(flatten)]
     pub server: ServerFlags,
 }

@@ -46,9 +46,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
                 listen: arguments.listen,
                 metrics: arguments.metrics,
                 stop_on_stdin_eof: arguments.stop_on_stdin_eof,
+                control: arguments.control,
                 quiet,
             };
-            commands::serve::run(arguments.server.into(), options)
+            let timeline = arguments.server.timeline();
+            commands::serve::run(arguments.server.into(), &timeline, options)
         }
         Command::Check(arguments) => run::check(&arguments),
         Command::Init { path } => commands::init::run(path.as_deref()),

@@ -1,6 +1,7 @@
 //! One file a command: plain functions that the command line calls.
 
 pub mod check;
+pub mod control;
 pub mod descriptors;
 pub mod init;
 pub mod limits;

@@ -3,8 +3,11 @@
 //! Prints `listening on ADDR` on stdout once connections are accepted, everything else on stderr.
 //! Ends on Ctrl-C, SIGTERM or (for `wsbench run`, whose child it is) when stdin ends.
 
+mod control;
+
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,7 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::commands::descriptors::raise_limit;
 use crate::exit::Exit;
-use crate::scenario::ServerPlan;
+use crate::scenario::{Fault, FaultKind, ServerPlan};
 use crate::server::{Running, Server, Totals};
 
 /// Where the token comes from when the plan has none: arguments can be read by every process.
@@ -32,6 +35,8 @@ pub struct ServeOptions {
     pub metrics: bool,
     /// Stop when stdin ends, and leave Ctrl-C to the parent, which gets it too.
     pub stop_on_stdin_eof: bool,
+    /// Obey commands from stdin, and answer on stdout.
+    pub control: bool,
     /// No warnings on stderr.
     pub quiet: bool,
 }
@@ -40,17 +45,28 @@ pub struct ServeOptions {
 ///
 /// # Errors
 /// The server could not be started, or stdout is gone.
-pub fn run(mut plan: ServerPlan, options: ServeOptions) -> anyhow::Result<Exit> {
+pub fn run(
+    mut plan: ServerPlan,
+    timeline: &[Fault],
+    options: ServeOptions,
+) -> anyhow::Result<Exit> {
+    let seed = plan.seed;
     if plan.token.is_none() {
         plan.token = std::env::var(TOKEN_VARIABLE).ok();
     }
     raise_limit();
-    let running = Server::start(plan, options.listen)?;
+    let running = Arc::new(Server::start(plan, options.listen)?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    let exit = runtime.block_on(watch(&running, options))?;
+    let exit = runtime.block_on(async {
+        tokio::select! {
+            exit = watch(&running, options) => exit,
+            error = misbehave(&running, timeline, seed) => Err(error),
+        }
+    })?;
+    // The thread that reads stdin may hold the server too, but it ends with the process.
     running.stop();
     Ok(exit)
 }
@@ -64,10 +80,10 @@ fn announce(address: SocketAddr) -> anyhow::Result<()> {
 }
 
 /// Waits for the end, talking meanwhile.
-async fn watch(running: &Running, options: ServeOptions) -> anyhow::Result<Exit> {
+async fn watch(running: &Arc<Running>, options: ServeOptions) -> anyhow::Result<Exit> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut stdin_end = watch_stdin(options.stop_on_stdin_eof)?;
+    let mut stdin_end = watch_stdin(running, options)?;
     // After the handlers: whoever has read this may already send a signal.
     announce(running.address())?;
     let mut talk = Talk::new(options);
@@ -88,14 +104,23 @@ async fn watch(running: &Running, options: ServeOptions) -> anyhow::Result<Exit>
 }
 
 /// Resolves when stdin ends; never, if nobody asked.
-fn watch_stdin(wanted: bool) -> anyhow::Result<impl Future<Output = ()> + Unpin> {
+fn watch_stdin(
+    running: &Arc<Running>,
+    options: ServeOptions,
+) -> anyhow::Result<impl Future<Output = ()> + Unpin + use<>> {
     let (ended, end) = oneshot::channel::<()>();
-    let held = if wanted {
+    let held = if options.stop_on_stdin_eof || options.control {
+        let controlled = options.control.then(|| Arc::clone(running));
         // A thread of its own, since a read of stdin cannot be cancelled; it ends with the process.
         std::thread::Builder::new()
             .name("stdin".to_owned())
             .spawn(move || {
-                let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+                let mut stdin = io::stdin().lock();
+                if let Some(running) = controlled {
+                    // An error is nobody to talk to any more: only the end is waited for.
+                    let _ = control::obey(&running, &mut stdin, &mut io::stdout());
+                }
+                let _ = io::copy(&mut stdin, &mut io::sink());
                 drop(ended);
             })
             .context("starting a thread for stdin")?;
@@ -108,6 +133,26 @@ fn watch_stdin(wanted: bool) -> anyhow::Result<impl Future<Output = ()> + Unpin>
         let _held = held;
         let _ = end.await;
     }))
+}
+
+/// Switches the faults of the timeline, for ever; an error only when a fault cannot be switched.
+async fn misbehave(running: &Running, timeline: &[Fault], seed: u64) -> anyhow::Error {
+    let start = Instant::now();
+    let mut due = Vec::new();
+    for (index, fault) in timeline.iter().enumerate() {
+        let times = fault.times(Duration::MAX, seed.wrapping_add(index as u64));
+        due.extend(times.into_iter().map(|time| (time, fault)));
+    }
+    due.sort_by_key(|(time, _)| *time);
+    for (id, (time, fault)) in (1..).zip(due) {
+        tokio::time::sleep_until(start + time).await;
+        if let FaultKind::Server(plan) = &fault.kind
+            && let Err(error) = running.start_fault(id, plan.clone(), fault.duration)
+        {
+            return error.into();
+        }
+    }
+    std::future::pending().await
 }
 
 /// What is said on stderr.
@@ -177,6 +222,7 @@ mod tests {
         )),
         metrics: false,
         stop_on_stdin_eof: false,
+        control: false,
         quiet: false,
     };
 

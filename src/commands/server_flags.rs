@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::scenario::{Behaviour, ServerPlan, Stall};
+use crate::scenario::{Behaviour, Fault, ServerPlan, Stall, TimedFault};
 use crate::units::{ByteSize, Count, TimeSpan};
 
 /// What the server does with messages.
@@ -75,6 +75,13 @@ pub struct ServerFlags {
     /// How often to freeze: from one freeze's start to the next
     #[arg(long, value_name = "TIME", requires = "stall")]
     pub stall_every: Option<TimeSpan>,
+    /// Do this wrong, e.g. drop_pongs,probability=10% or restart_server,at=5s,duration=1s (see
+    /// [[fault]]; at, every, count and duration count from the start). Repeatable
+    #[arg(long, value_name = "KIND[,KEY=VALUE...]")]
+    pub fault: Vec<TimedFault>,
+    /// Seeds the draws of faults
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub seed: u64,
     /// Serve wss://, with --cert and --key or with a certificate made on the spot
     #[arg(long)]
     pub tls: bool,
@@ -87,6 +94,17 @@ pub struct ServerFlags {
     /// Server threads [default: half of the machine's cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
+}
+
+impl ServerFlags {
+    /// Faults on a timeline, which the plan does not hold.
+    pub fn timeline(&self) -> Vec<Fault> {
+        let timed = self.fault.iter().filter_map(|fault| match fault {
+            TimedFault::Always(_) => None,
+            TimedFault::Timed(fault) => Some(fault.clone()),
+        });
+        timed.collect()
+    }
 }
 
 impl From<ServerFlags> for ServerPlan {
@@ -121,6 +139,15 @@ impl From<ServerFlags> for ServerPlan {
             max_frame: size(flags.max_frame),
             delay: flags.delay.0,
             stall,
+            faults: flags
+                .fault
+                .into_iter()
+                .filter_map(|fault| match fault {
+                    TimedFault::Always(plan) => Some(plan),
+                    TimedFault::Timed(_) => None,
+                })
+                .collect(),
+            seed: flags.seed,
             tls: flags.tls || flags.cert.is_some(),
             cert: flags.cert,
             key: flags.key,
@@ -152,6 +179,10 @@ pub fn arguments(plan: &ServerPlan, listen: SocketAddr) -> Vec<OsString> {
     give("max-message", bytes(plan.max_message));
     give("max-frame", bytes(plan.max_frame));
     give("delay", time(plan.delay));
+    give("seed", plan.seed.to_string().into());
+    for fault in &plan.faults {
+        give("fault", fault.to_string().into());
+    }
     if let Some(greeting) = &plan.greeting {
         give("greeting", greeting.into());
     }
@@ -190,7 +221,7 @@ pub fn arguments(plan: &ServerPlan, listen: SocketAddr) -> Vec<OsString> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use clap::Parser;
 
@@ -200,6 +231,13 @@ mod tests {
         listen: SocketAddr,
         #[command(flatten)]
         flags: ServerFlags,
+    }
+
+    /// What no flags give.
+    pub fn plan() -> ServerPlan {
+        Line::parse_from(["serve", "--listen=127.0.0.1:0"])
+            .flags
+            .into()
     }
 
     #[test]
@@ -222,6 +260,13 @@ mod tests {
                 duration: Duration::from_secs(1),
                 every: Duration::from_secs(5),
             }),
+            faults: [
+                "drop_pongs,probability=10%",
+                "refuse,status=429,retry_after=2s",
+            ]
+            .map(|text| text.parse().expect(text))
+            .into(),
+            seed: u64::MAX,
             tls: true,
             cert: Some("c.pem".into()),
             key: Some("k.pem".into()),

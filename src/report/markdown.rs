@@ -28,6 +28,7 @@ pub fn render(result: &RunResult) -> String {
     if let Some(limits) = view::limits(result) {
         push(&mut text, &format!("limits: {}\n", cell(&limits)));
     }
+    push_faults(&mut text, result);
     warnings(&mut text, result);
     let thresholds = result.thresholds.iter().map(|outcome| {
         vec![
@@ -111,6 +112,13 @@ fn warnings(text: &mut String, result: &RunResult) {
 /// A paragraph and its empty line.
 fn push(text: &mut String, line: &str) {
     writeln!(text, "{line}").expect("a String takes every write");
+}
+
+fn push_faults(text: &mut String, result: &RunResult) {
+    if !result.faults.is_empty() {
+        let faults = cell(&view::faults(result));
+        push(text, &format!("faults: {faults}\n"));
+    }
 }
 
 /// A table, unless it has no rows.

@@ -68,6 +68,32 @@ fn trimmed(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// Faults named one by one; those beyond are counted.
+const FAULTS: usize = 6;
+
+/// `restart_server at 15 s for 3 s; ...`, from the start of the run; empty without faults.
+pub fn faults(result: &RunResult) -> String {
+    let named = result.faults.iter().take(FAULTS).map(|record| {
+        let mut text = format!("{} at {}", record.kind, tenths(record.sent_s));
+        if let Some(error) = &record.error {
+            text += &format!(" failed: {error}");
+        } else if let Some(until) = record.until_s {
+            text += &format!(" for {}", tenths(until - record.sent_s));
+        }
+        text
+    });
+    let mut list: Vec<String> = named.collect();
+    let more = result.faults.len().saturating_sub(FAULTS);
+    if more > 0 {
+        list.push(format!("{} more in result.json", count(more as u64)));
+    }
+    list.join("; ")
+}
+
+fn tenths(seconds: f64) -> String {
+    format!("{seconds:.1} s")
+}
+
 /// Text from elsewhere, safe for a terminal.
 pub fn plain(text: &str) -> Cow<'_, str> {
     printable(text)

@@ -203,7 +203,7 @@ pub fn result_of(facts: RunFacts, intervals: &[Interval]) -> RunResult {
     let mut timeline = Timeline::default();
     for interval in intervals {
         total.add(interval);
-        timeline.add(interval, &facts.unanswered_after, facts.limits.busy);
+        timeline.add(interval, &facts.unanswered_after, facts.limits.busy, &[]);
     }
     let at_end = AtEnd::default();
     RunResult::new(facts, environment(), &total, timeline, at_end, &redact)

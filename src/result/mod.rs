@@ -6,12 +6,14 @@
 pub mod csv;
 pub mod environment;
 pub mod facts;
+pub mod fault;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod hlog;
 pub mod judgement;
 pub mod load;
 pub mod run;
+pub mod served;
 pub mod statistics;
 pub mod store;
 pub mod storm;
@@ -21,9 +23,11 @@ pub mod timeline;
 
 pub use environment::Environment;
 pub use facts::{Caps, EndReason, Phases, RunFacts, Stall, ValidityLimits};
+pub use fault::FaultRecord;
 pub use judgement::{InvalidReason, ThresholdOutcome, ThresholdState, Verdict};
 pub use load::LoadError;
 pub use run::{RunResult, Validity};
+pub use served::ServerCounts;
 pub use statistics::{Kind, Statistic};
 pub use store::{Store, StoreError};
 pub use storm::StormReport;

@@ -14,7 +14,9 @@ use crate::metrics::{AtEnd, Counter, Sheet, Total, conservation};
 use super::judgement::{InvalidReason, ThresholdOutcome, Verdict};
 use super::storm::StormReport;
 use super::summary::{self, Redact, Summary, TallyRow, millis};
-use super::{Caps, EndReason, Environment, Phases, RunFacts, Stall, Timeline};
+use super::{
+    Caps, EndReason, Environment, FaultRecord, Phases, RunFacts, ServerCounts, Stall, Timeline,
+};
 
 /// The version this build writes, and the newest it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -34,6 +36,9 @@ pub struct RunResult {
     pub target: TargetFacts,
     /// The built-in server's behaviour, when the run started one.
     pub server: Option<String>,
+    /// What it counted, when it could be asked.
+    #[serde(default)]
+    pub server_counts: Option<ServerCounts>,
     /// What the load asked for, in words.
     pub load: String,
     /// How hard the run might press its target; results of earlier versions do not say.
@@ -68,7 +73,7 @@ pub struct RunResult {
     pub storms_omitted: u64,
     /// Faults that were injected.
     #[serde(default)]
-    pub faults: Vec<serde_json::Value>,
+    pub faults: Vec<FaultRecord>,
     /// When the generator itself stood still, in order; at most 1,000.
     #[serde(default)]
     pub stalls: Vec<Stall>,
@@ -193,6 +198,7 @@ impl RunResult {
                 urls: facts.targets.iter().map(|url| redact(url)).collect(),
             },
             server: facts.server,
+            server_counts: None,
             load: facts.load,
             limits: Some(facts.caps),
             environment,

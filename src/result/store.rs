@@ -262,7 +262,7 @@ mod tests {
         let facts = fixture::facts();
         let mut timeline = Timeline::default();
         for interval in fixture::intervals() {
-            let row = timeline.add(&interval, &facts.unanswered_after, facts.limits.busy);
+            let row = timeline.add(&interval, &facts.unanswered_after, facts.limits.busy, &[]);
             store.interval(&interval, &row);
         }
         assert!(store.failure().is_none());

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::{Counter, Histogram, Interval, Metric, Phase, Quantile};
 
+use super::fault::{self, FaultRecord};
 use super::summary::{UnansweredAfter, millis};
 
 /// Rows kept in `result.json` (two hours of seconds); `intervals.csv` has them all.
@@ -30,11 +31,11 @@ pub struct Column {
 
 /// Writes the row type and its columns from one list.
 macro_rules! timeline_row {
-    ($($name:ident: $type:ty, $unit:literal, $definition:literal;)*) => {
+    ($($(#[$more:meta])* $name:ident: $type:ty, $unit:literal, $definition:literal;)*) => {
         /// One interval in numbers.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         pub struct TimelineRow {
-            $(#[doc = $definition] pub $name: $type,)*
+            $(#[doc = $definition] $(#[$more])* pub $name: $type,)*
         }
 
         /// The columns of `intervals.csv`, in order.
@@ -94,6 +95,7 @@ timeline_row! {
     schedule_lag_max_ms: Option<f64>, "ms", "schedule_lag maximum.";
     busy: f64, "ratio", "Share of the interval in which the busiest shard's thread was busy.";
     cpu_s: f64, "s", "CPU time of the generator, all shards together.";
+    #[serde(default)] faults: String, "", "The kinds of the faults active in it, with a space between them.";
 }
 
 /// A value that can stand in a CSV cell.
@@ -116,6 +118,12 @@ impl Cell for f64 {
 impl Cell for Option<f64> {
     fn cell(&self) -> Cow<'static, str> {
         self.as_ref().map_or(Cow::Borrowed(""), Cell::cell)
+    }
+}
+
+impl Cell for String {
+    fn cell(&self) -> Cow<'static, str> {
+        self.clone().into()
     }
 }
 
@@ -151,8 +159,10 @@ impl Timeline {
         interval: &Interval,
         unanswered_after: &UnansweredAfter,
         busy_limit: f64,
+        faults: &[FaultRecord],
     ) -> TimelineRow {
-        let row = TimelineRow::new(interval, unanswered_after);
+        let mut row = TimelineRow::new(interval, unanswered_after);
+        row.faults = fault::active(faults, row.start_s, row.end_s);
         let length = interval.window.end.since(interval.window.start);
         if row.phase == Phase::Measure && length >= SHORTEST_JUDGED {
             self.busiest = self.busiest.max(row.busy);
@@ -224,6 +234,7 @@ impl TimelineRow {
             schedule_lag_max_ms: schedule_lag.at(1.0),
             busy: interval.gauges.busy,
             cpu_s: interval.gauges.cpu.as_secs_f64(),
+            faults: String::new(),
         }
     }
 }

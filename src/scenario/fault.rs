@@ -4,9 +4,12 @@
 //! server, relay faults (toxics) need `[relay]`. Which clients, connections and messages are hit is
 //! drawn from the scenario's seed, so that a run can be repeated.
 
+mod text;
+
 use std::time::Duration;
 
 use super::relay::Toxic;
+pub use text::{FaultTextError, TimedFault};
 
 /// One entry of `[[fault]]`.
 #[derive(Clone, Debug, PartialEq)]

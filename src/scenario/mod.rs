@@ -30,7 +30,9 @@ use std::time::Duration;
 
 pub use ad_hoc::AdHoc;
 pub use address::{Address, AddressError};
-pub use fault::{ClientFault, Fault, FaultKind, ServerEnding, ServerFault, ServerFaultPlan};
+pub use fault::{
+    ClientFault, Fault, FaultKind, ServerEnding, ServerFault, ServerFaultPlan, TimedFault,
+};
 pub use file::{Overrides, schema};
 pub use forecast::Forecast;
 pub use heartbeat::{AnswerPings, Heartbeat, HeartbeatStyle};

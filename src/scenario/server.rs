@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::fault::ServerFaultPlan;
+
 /// Settings of the built-in reference server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerPlan {
@@ -35,6 +37,11 @@ pub struct ServerPlan {
     pub delay: Duration,
     /// All of the server's processing stops for `stall` at the end of every `stall_every`.
     pub stall: Option<Stall>,
+    /// What it does wrong from the start, as long as it lives: none that happen in an instant or
+    /// stop the whole server.
+    pub faults: Vec<ServerFaultPlan>,
+    /// Of every draw of its faults.
+    pub seed: u64,
     /// TLS with `cert`/`key`, or with a self-signed certificate made on the spot.
     pub tls: bool,
     /// PEM chain.

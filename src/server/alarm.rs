@@ -2,10 +2,12 @@
 //!
 //! Each kind of alarm has one span (10 s for a handshake, the ping interval, ...), so those of a
 //! kind fall due in the order they were set: a queue each is enough, and setting one costs 24 bytes.
+//! Only what faults do has spans of all lengths: those wait in a heap.
 //! Nothing is cancelled: whoever is called looks whether it still matters.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::convert::Infallible;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -26,17 +28,19 @@ pub(super) enum Bell {
     Ping,
     /// The end of the closing handshake has to be there.
     Linger,
-    /// A delayed message is to be answered.
-    Delay,
+    /// A connection has something to do: a delayed message, or what a fault has in store.
+    Turn,
 }
 
-const BELLS: [Bell; 4] = [Bell::Handshake, Bell::Ping, Bell::Linger, Bell::Delay];
+const BELLS: [Bell; 4] = [Bell::Handshake, Bell::Ping, Bell::Linger, Bell::Turn];
 
 /// The alarms of one thread.
 #[derive(Debug)]
 pub(super) struct Alarm {
     spans: [Duration; 4],
     queues: RefCell<[VecDeque<(Instant, u64)>; 4]>,
+    /// Turns of any span.
+    turns: RefCell<BinaryHeap<Reverse<(Instant, u64)>>>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -46,6 +50,7 @@ impl Alarm {
         Self {
             spans: BELLS.map(span),
             queues: RefCell::default(),
+            turns: RefCell::default(),
             waker: RefCell::new(None),
         }
     }
@@ -63,6 +68,16 @@ impl Alarm {
             waker.wake();
         }
         due
+    }
+
+    /// Rings [`Bell::Turn`] for `id` at `due`.
+    pub fn set_turn(&self, due: Instant, id: u64) {
+        let mut turns = self.turns.borrow_mut();
+        let earliest = turns.peek().is_none_or(|Reverse((first, _))| due < *first);
+        turns.push(Reverse((due, id)));
+        if earliest && let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
     }
 
     /// Calls `ring` for everything due, for ever.
@@ -96,13 +111,21 @@ impl Alarm {
                 return Some((bell, id));
             }
         }
-        None
+        let mut turns = self.turns.borrow_mut();
+        let first = turns.peek_mut()?;
+        if first.0.0 > now {
+            return None;
+        }
+        let Reverse((_, id)) = std::collections::binary_heap::PeekMut::pop(first);
+        Some((Bell::Turn, id))
     }
 
     fn next(&self) -> Option<Instant> {
         let queues = self.queues.borrow();
         let heads = queues.iter().filter_map(VecDeque::front);
-        heads.map(|(due, _)| *due).min()
+        let turns = self.turns.borrow();
+        let turn = turns.peek().map(|Reverse((due, _))| *due);
+        heads.map(|(due, _)| *due).chain(turn).min()
     }
 }
 
@@ -117,7 +140,7 @@ mod tests {
             Bell::Handshake => Duration::from_secs(10),
             Bell::Ping => Duration::from_secs(3),
             Bell::Linger => Duration::from_secs(1),
-            Bell::Delay => Duration::from_millis(20),
+            Bell::Turn => Duration::from_millis(20),
         }));
         let start = Instant::now();
         let rung = Rc::new(RefCell::new(Vec::new()));
@@ -140,16 +163,20 @@ mod tests {
             .run_until(async {
                 tokio::time::sleep(Duration::from_millis(500)).await;
                 alarm.set(Bell::Linger, Instant::now(), 3);
-                alarm.set(Bell::Delay, Instant::now(), 4);
+                alarm.set(Bell::Turn, Instant::now(), 4);
+                alarm.set_turn(start + Duration::from_secs(4), 6);
+                alarm.set_turn(start + Duration::from_secs(2), 5);
                 tokio::time::sleep(Duration::from_secs(20)).await;
             })
             .await;
         assert_eq!(
             *rung.borrow(),
             [
-                (520, Bell::Delay, 4),
+                (520, Bell::Turn, 4),
                 (1500, Bell::Linger, 3),
+                (2000, Bell::Turn, 5),
                 (3000, Bell::Ping, 11),
+                (4000, Bell::Turn, 6),
                 (6000, Bell::Ping, 12),
                 (10_000, Bell::Handshake, 1),
             ]

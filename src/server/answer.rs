@@ -26,6 +26,8 @@ pub enum Answer {
     Everybody,
     /// Send this text back.
     Reply(Cow<'static, str>),
+    /// Send this answer to a heartbeat back.
+    Pong(Cow<'static, str>),
     /// Put the connection into a room, out of any other.
     Join(String),
     /// Take it out of its room.
@@ -59,7 +61,7 @@ struct Fields<'a> {
 /// The answer to a text message of the connection `from`, which is in `room`.
 pub fn answer_text(behaviour: Behaviour, text: &str, room: Option<&str>, from: u64) -> Answer {
     if let Some(pong) = answer_heartbeat(text) {
-        return Answer::Reply(pong);
+        return Answer::Pong(pong);
     }
     match behaviour {
         Behaviour::Echo => Answer::Echo,
@@ -169,7 +171,7 @@ mod tests {
 
     fn show(behaviour: Behaviour, text: &str, room: Option<&str>) -> String {
         match answer_text(behaviour, text, room, 7) {
-            Answer::Reply(reply) => reply.into_owned(),
+            Answer::Reply(reply) | Answer::Pong(reply) => reply.into_owned(),
             other => format!("{other:?}"),
         }
     }

@@ -1,5 +1,7 @@
 //! Who may come in: origin, token, free places, subprotocol. Pure; judged once a connection.
 
+use std::time::Duration;
+
 use crate::scenario::ServerPlan;
 use crate::wire::accept::{Refusal, Request};
 
@@ -7,7 +9,18 @@ use crate::wire::accept::{Refusal, Request};
 pub const FULL: Refusal = Refusal {
     status: 503,
     text: "this server has as many connections as it may have; try again later",
+    retry_after: Some(1),
 };
+
+/// What a fault says to an upgrade; `retry_after` is rounded up to whole seconds.
+pub fn refused_by_fault(status: u16, retry_after: Option<Duration>) -> Refusal {
+    let seconds = |span: Duration| span.as_secs() + u64::from(span.subsec_nanos() > 0);
+    Refusal {
+        status,
+        text: "this server refuses connections on purpose (fault refuse)",
+        retry_after: retry_after.map(|span| u32::try_from(seconds(span)).unwrap_or(u32::MAX)),
+    }
+}
 
 /// The judgement over a correct upgrade request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +41,7 @@ pub fn admit<'a>(plan: &'a ServerPlan, request: &Request) -> Admission<'a> {
             return Admission::Refuse(Refusal {
                 status: 403,
                 text: "the request's Origin is not on this server's list",
+                retry_after: None,
             });
         }
     }
@@ -38,6 +52,7 @@ pub fn admit<'a>(plan: &'a ServerPlan, request: &Request) -> Admission<'a> {
             return Admission::Refuse(Refusal {
                 status: 401,
                 text: "a valid token is needed: ?token=... or Authorization: Bearer ...",
+                retry_after: None,
             });
         }
         return Admission::OpenThenClose(4001, "Invalid token");

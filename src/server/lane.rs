@@ -12,10 +12,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::alarm::{Alarm, Bell};
+use super::faults::{self, Active, Board, FaultError, Faults};
 use super::hub::{Hub, Inbox, Parcel};
 use super::member::{Member, Order, Stage};
 use super::meter::{Meter, Totals};
-use crate::scenario::ServerPlan;
+use crate::scenario::{ServerEnding, ServerFault, ServerFaultPlan, ServerPlan};
 use crate::wire::{Limits, OpCode, Scratch, TlsServer, encode_frame};
 
 /// From accept to the end of the upgrade.
@@ -37,6 +38,10 @@ pub(super) struct Shared {
     /// WebSockets open now, for `max_connections`.
     places_taken: AtomicU32,
     next_id: AtomicU64,
+    /// Where faults are switched.
+    pub board: Board,
+    /// When the next connection may be let in, as nanoseconds from `started`: for `accept_rate`.
+    next_accept: AtomicU64,
     pub stop: watch::Sender<bool>,
     /// All lanes freeze by the same clock.
     pub started: Instant,
@@ -51,9 +56,27 @@ impl Shared {
             inboxes: (0..lanes).map(|_| Inbox::default()).collect(),
             places_taken: AtomicU32::new(0),
             next_id: AtomicU64::new(1),
+            board: Board::new(lanes),
+            next_accept: AtomicU64::new(0),
             stop: watch::Sender::new(false),
             started: Instant::now(),
         }
+    }
+
+    /// See [`super::Running::start_fault`].
+    pub fn start_fault(
+        &self,
+        id: u64,
+        plan: ServerFaultPlan,
+        duration: Option<Duration>,
+    ) -> Result<(), FaultError> {
+        let until = duration.and_then(|span| Instant::now().checked_add(span));
+        let fault = Active::new(self.plan.seed, id, plan, until);
+        self.board.start(&fault)
+    }
+
+    pub fn lanes(&self) -> usize {
+        self.meters.len()
     }
 
     pub fn totals(&self) -> Totals {
@@ -62,6 +85,16 @@ impl Shared {
             totals.add(meter);
         }
         totals
+    }
+
+    /// When a connection that was just accepted may be let in: one a `gap`, over all lanes.
+    pub fn next_accept(&self, gap: Duration) -> Instant {
+        let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        let now = nanos(self.started.elapsed());
+        let turn = |next: u64| Some(next.max(now).saturating_add(nanos(gap)));
+        let next = self.next_accept.fetch_update(Relaxed, Relaxed, turn);
+        let turn = next.unwrap_or_else(|next| next).max(now);
+        self.started + Duration::from_nanos(turn)
     }
 
     /// Takes one of the places for open connections; `false` when there is none.
@@ -83,6 +116,7 @@ pub(super) struct Lane {
     pub alarm: Alarm,
     pub scratch: RefCell<Scratch>,
     pub limits: Limits,
+    pub faults: Faults,
     /// Where a broadcast is encoded.
     frame: RefCell<Vec<u8>>,
     /// The last connection has gone.
@@ -101,8 +135,9 @@ impl Lane {
             Bell::Handshake => HANDSHAKE,
             Bell::Ping => plan.ping_interval.unwrap_or(Duration::MAX),
             Bell::Linger => LINGER,
-            Bell::Delay => plan.delay,
+            Bell::Turn => plan.delay,
         });
+        let active = Active::from_the_start(plan.seed, &plan.faults);
         Self {
             shared,
             index,
@@ -110,6 +145,7 @@ impl Lane {
             alarm,
             scratch: RefCell::new(Scratch::new()),
             limits,
+            faults: Faults::new(active),
             frame: RefCell::default(),
             emptied: Notify::new(),
         }
@@ -121,6 +157,44 @@ impl Lane {
 
     pub fn meter(&self) -> &Meter {
         &self.shared.meters[self.index]
+    }
+
+    /// The next order to this thread.
+    pub async fn order(&self) -> faults::Order {
+        self.shared.board.take(self.index).await
+    }
+
+    /// Does what a fault does at its start.
+    pub fn begin(&self, fault: Active) {
+        match fault.plan.fault {
+            ServerFault::DropConnections { ending } => self.hub.for_each(|member| {
+                if member.stage.get() == Stage::Open && fault.hits(member.id) {
+                    member.end(ending);
+                }
+            }),
+            ServerFault::StallServer => {
+                let until = fault.until.unwrap_or_else(Instant::now);
+                self.shared.board.stall(self.index, fault.id, until);
+            }
+            ServerFault::CloseAfter { .. } => {
+                self.faults.add(fault);
+                self.hub.for_each(|member| self.watch_age(member));
+            }
+            _ => self.faults.add(fault),
+        }
+    }
+
+    /// Gives a connection a turn when it has become as old as a fault lets it.
+    fn watch_age(&self, member: &Member) {
+        let longest = faults::longest_age(&self.faults.active(), member.id);
+        if let (Some(opened), Some(age)) = (member.opened.get(), longest) {
+            self.alarm.set_turn(opened + age, member.id);
+        }
+    }
+
+    /// Ends every connection with RST, whatever it is doing.
+    pub fn reset_all(&self) {
+        self.hub.for_each(|member| member.end(ServerEnding::Reset));
     }
 
     pub fn inbox(&self) -> &Inbox {
@@ -154,7 +228,7 @@ impl Lane {
                 member.order(Order::Ping);
                 self.alarm.set(Bell::Ping, Instant::now(), id);
             }
-            (Bell::Delay, Stage::Open) => member.wake(),
+            (Bell::Turn, Stage::Open) => member.wake(),
             _ => {}
         }
     }
@@ -224,10 +298,13 @@ impl Seat {
     pub fn open(&self) {
         self.member.stage.set(Stage::Open);
         self.lane.meter().upgrades.add(1);
+        let now = Instant::now();
+        self.member.opened.set(Some(now));
         if self.lane.plan().ping_interval.is_some() {
-            self.lane
-                .alarm
-                .set(Bell::Ping, Instant::now(), self.member.id);
+            self.lane.alarm.set(Bell::Ping, now, self.member.id);
+        }
+        if self.lane.faults.any() {
+            self.lane.watch_age(&self.member);
         }
     }
 }

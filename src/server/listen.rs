@@ -1,6 +1,7 @@
 //! The loop of a server thread: accept, freeze on schedule, take parcels, go away in order.
 
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +11,18 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
 
+use super::faults::{self, Order};
 use super::lane::{LINGER, Lane, Shared};
 use super::session;
 use super::timer::Timer;
 use crate::scenario::server::Stall;
 use crate::wire::Transport;
+use crate::wire::listener::{listen, set_backlog};
 
+/// After a restart, the port is still another's: try again so often.
+const LISTEN_PAUSE: Duration = Duration::from_millis(100);
+/// Lets the other threads shut their doors too, before clients are sent away: they come right back.
+const ALL_SHUT: Duration = Duration::from_millis(2);
 /// No descriptor is free: wait for one instead of spinning.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(10);
 
@@ -35,17 +42,17 @@ pub(super) fn run(
     };
     runtime.block_on(async {
         let lane = Rc::new(Lane::new(shared, index));
-        let listener = match start(&lane, listener) {
-            Ok(listener) => listener,
-            Err(error) => return ready(Err(error)),
+        let address = listener.local_addr();
+        let (listener, address) = match (start(&lane, listener), address) {
+            (Ok(listener), Ok(address)) => (listener, address),
+            (Err(error), _) | (_, Err(error)) => return ready(Err(error)),
         };
         let mut stop = lane.shared.stop.subscribe();
         ready(Ok(()));
         tokio::select! {
-            () = accept(&lane, &listener) => {}
+            () = attend(&lane, listener, address) => {}
             _ = stop.wait_for(|stop| *stop) => {}
         }
-        drop(listener);
         lane.clear(LINGER).await;
     });
 }
@@ -55,6 +62,7 @@ fn start(lane: &Rc<Lane>, listener: std::net::TcpListener) -> io::Result<TcpList
     let listener = TcpListener::from_std(listener)?;
     spawn_local(ring_alarms(Rc::clone(lane), Timer::precise()));
     spawn_local(take_parcels(Rc::clone(lane)));
+    spawn_local(follow_faults(Rc::clone(lane)));
     if let Some(stall) = lane.plan().stall {
         spawn_local(freeze(stall, lane.shared.started, Timer::precise()));
     }
@@ -76,6 +84,23 @@ async fn take_parcels(lane: Rc<Lane>) {
     }
 }
 
+/// Switches faults as it is told, for ever; those with a duration end by themselves.
+pub(super) async fn follow_faults(lane: Rc<Lane>) {
+    loop {
+        let end = lane.faults.next_end();
+        tokio::select! {
+            biased;
+            order = lane.order() => match order {
+                Order::Start(fault) => lane.begin(fault),
+                Order::End(id) => lane.faults.remove(id),
+                // The listening socket's task ends everything.
+                Order::Stop => {}
+            },
+            () = tokio::time::sleep_until(end) => lane.faults.expire(Instant::now()),
+        }
+    }
+}
+
 /// Stops the whole thread at the end of every period, as a garbage collector's pause would.
 #[expect(
     clippy::disallowed_methods,
@@ -90,10 +115,57 @@ async fn freeze(stall: Stall, started: Instant, mut timer: Timer) {
     }
 }
 
+/// Keeps the door: open, or shut by a fault, for ever.
+async fn attend(lane: &Rc<Lane>, listener: TcpListener, address: SocketAddr) {
+    let mut door = Some(listener);
+    loop {
+        let (shut, backlog) = {
+            let active = lane.faults.active();
+            (faults::is_shut(&active), faults::backlog(&active))
+        };
+        if shut {
+            if door.take().is_some() {
+                if lane.shared.lanes() > 1 {
+                    tokio::time::sleep(ALL_SHUT).await;
+                }
+                lane.reset_all();
+            }
+            lane.faults.changed.notified().await;
+            continue;
+        }
+        let listener = match door.take().map_or_else(|| listen_again(lane, address), Ok) {
+            Ok(listener) => listener,
+            Err(_) => {
+                lane.meter().listen_failures.add(1);
+                tokio::time::sleep(LISTEN_PAUSE).await;
+                continue;
+            }
+        };
+        // Failing, the queue stays as long as it was.
+        let _ = set_backlog(&listener, backlog);
+        tokio::select! {
+            biased;
+            () = lane.faults.changed.notified() => {}
+            () = accept(lane, &listener) => {}
+        }
+        door = Some(listener);
+    }
+}
+
+fn listen_again(lane: &Lane, address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::from_std(listen(address, lane.shared.lanes() > 1)?)
+}
+
 async fn accept(lane: &Rc<Lane>, listener: &TcpListener) {
+    let gap = faults::accept_gap(&lane.faults.active());
     loop {
         match listener.accept().await {
-            Ok((tcp, _)) => welcome(lane, tcp),
+            Ok((tcp, _)) => {
+                welcome(lane, tcp);
+                if let Some(gap) = gap {
+                    tokio::time::sleep_until(lane.shared.next_accept(gap)).await;
+                }
+            }
             Err(error) if is_shortage(&error) => {
                 lane.meter().descriptor_shortages.add(1);
                 tokio::time::sleep(SHORTAGE_PAUSE).await;

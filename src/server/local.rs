@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::DuplexStream;
 use tokio::task::{AbortHandle, spawn_local};
@@ -9,19 +10,20 @@ use tokio::task::{AbortHandle, spawn_local};
 use super::lane::{LINGER, Lane, Shared};
 use super::meter::Totals;
 use super::timer::Timer;
-use super::{listen, session};
-use crate::scenario::ServerPlan;
+use super::{FaultError, listen, session};
+use crate::scenario::{ServerFault, ServerFaultPlan, ServerPlan};
 use crate::wire::Carrier;
 
 /// What a connection's memory holds in each direction, as a socket's buffers would.
 const BUFFER: usize = 64 * 1024;
 
-/// A server that shares its clients' thread and clock. Ignores `threads`, `tls` and `stall` (which
-/// stops a thread, not a clock).
+/// A server that shares its clients' thread and clock. Ignores `threads`, `tls` and whatever stops a
+/// thread, not a clock (`stall`, the fault stall_server) or needs a listener (accept_rate, backlog);
+/// of restart_server, it only drops the connections.
 #[derive(Debug)]
 pub struct Local {
     lane: Rc<Lane>,
-    alarms: AbortHandle,
+    tasks: [AbortHandle; 2],
 }
 
 impl Local {
@@ -29,9 +31,10 @@ impl Local {
     pub fn start(plan: ServerPlan) -> Self {
         let lane = Rc::new(Lane::new(Arc::new(Shared::new(plan, None, 1)), 0));
         let alarms = spawn_local(listen::ring_alarms(Rc::clone(&lane), Timer::runtime()));
+        let faults = spawn_local(listen::follow_faults(Rc::clone(&lane)));
         Self {
             lane,
-            alarms: alarms.abort_handle(),
+            tasks: [alarms.abort_handle(), faults.abort_handle()],
         }
     }
 
@@ -47,6 +50,33 @@ impl Local {
         spawn_local(session::serve(self.lane.seat(), stream));
     }
 
+    /// Switches a fault on; see [`super::Running::start_fault`]. It works from the next turn of the
+    /// server's task on.
+    ///
+    /// # Errors
+    /// The number is taken, or there are too many.
+    pub fn start_fault(
+        &self,
+        id: u64,
+        plan: ServerFaultPlan,
+        duration: Option<Duration>,
+    ) -> Result<(), FaultError> {
+        match plan.fault {
+            ServerFault::StallServer => return Ok(()),
+            ServerFault::RestartServer => self.lane.reset_all(),
+            _ => {}
+        }
+        self.lane.shared.start_fault(id, plan, duration)
+    }
+
+    /// Switches a fault off.
+    ///
+    /// # Errors
+    /// Too many orders wait already.
+    pub fn end_fault(&self, id: u64) -> Result<(), FaultError> {
+        self.lane.shared.board.end(id)
+    }
+
     /// What it has done so far.
     pub fn totals(&self) -> Totals {
         self.lane.shared.totals()
@@ -60,6 +90,6 @@ impl Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        self.alarms.abort();
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }

@@ -4,6 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::task::Waker;
 
+use tokio::time::Instant;
+
+use crate::scenario::ServerEnding;
+
 /// Mailboxes above this are given back once they are empty, so that idle connections stay small.
 const KEEP: usize = 1024;
 
@@ -20,6 +24,8 @@ pub(super) enum Order {
     GoAway,
     /// Close with 1008: the peer does not read what others send.
     Overflow,
+    /// A fault ends it: see [`Member::end`].
+    End,
 }
 
 /// How far a connection has come.
@@ -41,6 +47,10 @@ pub(super) struct Member {
     pub stage: Cell<Stage>,
     /// A server ping is out and no pong has come since.
     pub awaiting_pong: Cell<bool>,
+    /// When it became a WebSocket.
+    pub opened: Cell<Option<Instant>>,
+    /// How a fault ends it; FIN as long as none does.
+    pub ending: Cell<ServerEnding>,
     /// The chat room it is in.
     pub room: RefCell<Option<Arc<str>>>,
     orders: Cell<u8>,
@@ -55,6 +65,8 @@ impl Member {
             id,
             stage: Cell::new(Stage::Handshake),
             awaiting_pong: Cell::new(false),
+            opened: Cell::new(None),
+            ending: Cell::new(ServerEnding::Fin),
             room: RefCell::new(None),
             orders: Cell::new(0),
             mail: RefCell::new(Vec::new()),
@@ -91,6 +103,12 @@ impl Member {
     pub fn order(&self, order: Order) {
         self.orders.set(self.orders.get() | 1 << order as u8);
         self.wake();
+    }
+
+    /// Tells the connection to end in this way.
+    pub fn end(&self, ending: ServerEnding) {
+        self.ending.set(ending);
+        self.order(Order::End);
     }
 
     /// Whether it was told so since it last looked.

@@ -1,5 +1,6 @@
 //! What the server has done so far: counters one thread writes and anybody reads.
 
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Counters of one thread. Only that thread adds, so adding is a load and a store, without a lock.
@@ -15,6 +16,7 @@ pub(super) struct Meter {
     pub bytes_sent: Counter,
     pub descriptor_shortages: Counter,
     pub parcels_dropped: Counter,
+    pub listen_failures: Counter,
 }
 
 /// A number that grows.
@@ -34,7 +36,7 @@ impl Counter {
 }
 
 /// The sums over all threads of a server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// WebSockets opened.
     pub upgrades: u64,
@@ -54,6 +56,8 @@ pub struct Totals {
     pub descriptor_shortages: u64,
     /// Broadcasts that did not reach another thread because it was too far behind.
     pub parcels_dropped: u64,
+    /// How often the port could not be listened on again after a restart.
+    pub listen_failures: u64,
 }
 
 impl Totals {
@@ -72,5 +76,6 @@ impl Totals {
         self.bytes_sent += meter.bytes_sent.get();
         self.descriptor_shortages += meter.descriptor_shortages.get();
         self.parcels_dropped += meter.parcels_dropped.get();
+        self.listen_failures += meter.listen_failures.get();
     }
 }

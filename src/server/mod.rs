@@ -9,6 +9,7 @@
 mod alarm;
 mod answer;
 mod desk;
+mod faults;
 mod gate;
 mod hub;
 mod lane;
@@ -16,18 +17,21 @@ mod listen;
 mod local;
 mod member;
 mod meter;
+mod reply;
 mod session;
 mod timer;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use crate::scenario::ServerPlan;
+use crate::scenario::{ServerFaultPlan, ServerPlan};
 use crate::wire::listener::listen;
 use crate::wire::{Identity, TlsServer, TlsServerError};
 
+pub use faults::{FaultError, MOST_FAULTS};
 use lane::Shared;
 pub use local::Local;
 pub use meter::Totals;
@@ -65,7 +69,7 @@ pub struct Server;
 pub struct Running {
     address: SocketAddr,
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Server {
@@ -86,10 +90,10 @@ impl Server {
         while listeners.len() < lanes {
             listeners.push(listen(address, true).map_err(failed)?);
         }
-        let mut running = Running {
+        let running = Running {
             address,
             shared: Arc::new(Shared::new(plan, tls, lanes)),
-            threads: Vec::with_capacity(lanes),
+            threads: Mutex::default(),
         };
         let (tell, told) = mpsc::channel();
         for (index, listener) in listeners.into_iter().enumerate() {
@@ -99,7 +103,7 @@ impl Server {
                 .name(format!("server-{index}"))
                 .spawn(move || listen::run(shared, index, listener, ready))
                 .map_err(StartError::Thread)?;
-            running.threads.push(thread);
+            running.keep(thread);
         }
         drop(tell);
         for started in told.iter().take(lanes) {
@@ -110,6 +114,11 @@ impl Server {
 }
 
 impl Running {
+    fn keep(&self, thread: JoinHandle<()>) {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.push(thread);
+    }
+
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -120,23 +129,45 @@ impl Running {
         self.shared.totals()
     }
 
+    /// Switches a fault on, for a time or until it is ended. `id` must not be that of an active
+    /// fault; the draws depend on it. Does not wait for the server's threads to take notice.
+    ///
+    /// # Errors
+    /// The number is taken, or there are too many.
+    pub fn start_fault(
+        &self,
+        id: u64,
+        plan: ServerFaultPlan,
+        duration: Option<Duration>,
+    ) -> Result<(), FaultError> {
+        self.shared.start_fault(id, plan, duration)
+    }
+
+    /// Switches a fault off; no error if it has ended by itself.
+    ///
+    /// # Errors
+    /// Too many orders wait already.
+    pub fn end_fault(&self, id: u64) -> Result<(), FaultError> {
+        self.shared.board.end(id)
+    }
+
     /// Stops accepting, closes every connection with 1001 "going away" and returns when all are
     /// gone, after 1 s at most. Blocks: not to be called on the thread its clients run on.
-    pub fn stop(self) -> Totals {
+    pub fn stop(&self) -> Totals {
         self.shared.stop.send_replace(true);
-        let shared = Arc::clone(&self.shared);
-        drop(self);
-        shared.totals()
+        self.shared.board.stop();
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            // A panic of a thread has been printed by it.
+            let _ = thread.join();
+        }
+        self.totals()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.shared.stop.send_replace(true);
-        for thread in self.threads.drain(..) {
-            // A panic of a thread has been printed by it.
-            let _ = thread.join();
-        }
+        self.stop();
     }
 }
 
@@ -157,7 +188,6 @@ fn identity(plan: &ServerPlan) -> Result<Option<Identity<'_>>, StartError> {
 mod tests {
     use super::*;
     use crate::scenario::Behaviour;
-    use std::time::Duration;
 
     /// An echo without any extra.
     pub(super) fn plan() -> ServerPlan {
@@ -176,6 +206,8 @@ mod tests {
             max_frame: 1 << 20,
             delay: Duration::ZERO,
             stall: None,
+            faults: Vec::new(),
+            seed: 1,
             tls: false,
             cert: None,
             key: None,

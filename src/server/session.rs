@@ -20,18 +20,18 @@ use tokio::time::Instant;
 
 use super::alarm::Bell;
 use super::desk::{Desk, HIGH_WATER, Phase};
+use super::faults;
 use super::gate::{self, Admission};
 use super::lane::Seat;
 use super::member::{Member, Order, Stage};
+use crate::scenario::ServerEnding;
 use crate::wire::accept::{self, AcceptError, Refusal};
 use crate::wire::{Carrier, Connection, Ending, Role, Scratch};
 
 /// Serves one connection until it is gone.
 pub(super) async fn serve<S: Carrier>(seat: Seat, stream: S) {
     // Boxed: its memory goes when it is done, and the next connection's upgrade takes it again.
-    let upgrade = Box::pin(upgrade(&seat, stream));
-    let opened = unless_late(&seat.member, upgrade).await;
-    let Some(Some(mut session)) = opened else {
+    let Some(mut session) = Box::pin(open(&seat, stream)).await else {
         return;
     };
     let parting = std::future::poll_fn(|cx| session.poll(cx)).await;
@@ -40,11 +40,24 @@ pub(super) async fn serve<S: Carrier>(seat: Seat, stream: S) {
     }
 }
 
+/// The upgrade, unless the connection is ended before.
+async fn open<S: Carrier>(seat: &Seat, stream: S) -> Option<Session<S>> {
+    let mut stream = Some(stream);
+    let opened = unless_late(&seat.member, upgrade(seat, &mut stream)).await;
+    if opened.is_none()
+        && seat.member.ending.get() == ServerEnding::Reset
+        && let Some(stream) = stream
+    {
+        stream.abort_on_drop();
+    }
+    opened.flatten()
+}
+
 /// Does something unless the connection's time is up before.
 pub(super) async fn unless_late<F: Future>(member: &Member, work: F) -> Option<F::Output> {
     let mut work = pin!(work);
     std::future::poll_fn(|cx| {
-        if member.take_order(Order::GiveUp) {
+        if member.take_order(Order::GiveUp) || member.take_order(Order::End) {
             return Poll::Ready(None);
         }
         member.begin_turn(cx.waker());
@@ -56,13 +69,17 @@ pub(super) async fn unless_late<F: Future>(member: &Member, work: F) -> Option<F
 }
 
 /// Reads and judges the request, and answers it: with 101, or in words.
-async fn upgrade<S: Carrier>(seat: &Seat, mut stream: S) -> Option<Session<S>> {
+async fn upgrade<S: Carrier>(seat: &Seat, slot: &mut Option<S>) -> Option<Session<S>> {
     let mut head = Vec::new();
-    let request = match accept::receive_request(&mut stream, &mut head).await {
+    let stream = slot.as_mut()?;
+    let request = match accept::receive_request(stream, &mut head).await {
         Ok(request) => request,
         Err(AcceptError::Refused(refusal)) => return refuse(seat, stream, refusal).await,
         Err(AcceptError::Io(_)) => return None,
     };
+    if let Some(refusal) = refused_by_fault(seat) {
+        return refuse(seat, stream, refusal).await;
+    }
     let (subprotocol, farewell) = match gate::admit(seat.lane.plan(), &request) {
         Admission::Refuse(refusal) => return refuse(seat, stream, refusal).await,
         Admission::Open(subprotocol) => (subprotocol, None),
@@ -71,10 +88,11 @@ async fn upgrade<S: Carrier>(seat: &Seat, mut stream: S) -> Option<Session<S>> {
     if !seat.take_place() {
         return refuse(seat, stream, gate::FULL).await;
     }
-    let switched = accept::switch_protocols(&mut stream, &request, subprotocol).await;
+    let switched = accept::switch_protocols(stream, &request, subprotocol).await;
     switched.ok()?;
     seat.open();
     let rest = &head[request.length..];
+    let stream = slot.take()?;
     let connection = Connection::new(stream, Role::Server, seat.lane.limits, rest);
     let mut session = Session {
         connection,
@@ -91,8 +109,16 @@ async fn upgrade<S: Carrier>(seat: &Seat, mut stream: S) -> Option<Session<S>> {
     Some(session)
 }
 
+fn refused_by_fault(seat: &Seat) -> Option<Refusal> {
+    if !seat.lane.faults.any() {
+        return None;
+    }
+    let (status, after) = faults::refusal(&seat.lane.faults.active(), seat.member.id)?;
+    Some(gate::refused_by_fault(status, after))
+}
+
 /// Answers with an HTTP error and waits until the peer has read it.
-async fn refuse<S: Carrier, T>(seat: &Seat, mut stream: S, refusal: Refusal) -> Option<T> {
+async fn refuse<S: Carrier, T>(seat: &Seat, stream: &mut S, refusal: Refusal) -> Option<T> {
     seat.lane.meter().refused.add(1);
     seat.lane
         .alarm
@@ -148,11 +174,16 @@ impl<S: Carrier> Session<S> {
             return Poll::Ready(parting);
         }
         loop {
-            self.desk.answer_due(&mut self.connection.outbox);
+            self.desk.do_what_is_due(&mut self.connection.outbox);
             let Ok(pause) = self.receive(cx) else {
                 return Poll::Ready(Parting::Close);
             };
             self.take_mail();
+            if self.is_cut() {
+                // What was answered before goes out first, as far as the kernel takes it.
+                let _ = self.connection.poll_flush(cx);
+                return Poll::Ready(Parting::Abort);
+            }
             self.note_leaving();
             if ready!(self.connection.poll_flush(cx)).is_err() {
                 return Poll::Ready(Parting::Close);
@@ -216,12 +247,23 @@ impl<S: Carrier> Session<S> {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(Ending::Violation(_))) => desk.phase = Phase::Finishing,
                 Poll::Ready(Err(Ending::Eof)) => {
+                    desk.release(&mut connection.outbox);
                     desk.phase = Phase::Finishing;
                     return Ok(Pause::End);
                 }
                 Poll::Ready(Err(ending)) => return Err(ending),
             }
         }
+    }
+
+    /// Ends as a fault asks for; true = with RST.
+    fn is_cut(&mut self) -> bool {
+        if !self.desk.member.take_order(Order::End) {
+            return false;
+        }
+        let ending = self.desk.member.ending.get();
+        self.desk.end(&mut self.connection.outbox, ending);
+        ending == ServerEnding::Reset
     }
 
     fn take_mail(&mut self) {

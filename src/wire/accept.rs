@@ -43,6 +43,8 @@ pub struct Refusal {
     pub status: u16,
     /// Why, for the person on the other side.
     pub text: &'static str,
+    /// When to come again, in seconds.
+    pub retry_after: Option<u32>,
 }
 
 /// Why no request came out of a stream.
@@ -60,16 +62,26 @@ impl Refusal {
     /// The whole answer, which also ends the connection.
     pub fn encode(&self) -> Vec<u8> {
         let (phrase, extra) = match self.status {
+            400 => ("Bad Request", ""),
             401 => ("Unauthorized", "WWW-Authenticate: Bearer\r\n"),
             403 => ("Forbidden", ""),
+            404 => ("Not Found", ""),
             405 => ("Method Not Allowed", "Allow: GET\r\n"),
             426 => (
                 "Upgrade Required",
                 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
             ),
+            429 => ("Too Many Requests", ""),
             431 => ("Request Header Fields Too Large", ""),
-            503 => ("Service Unavailable", "Retry-After: 1\r\n"),
-            _ => ("Bad Request", ""),
+            500 => ("Internal Server Error", ""),
+            502 => ("Bad Gateway", ""),
+            503 => ("Service Unavailable", ""),
+            504 => ("Gateway Timeout", ""),
+            _ => ("Refused", ""),
+        };
+        let retry = match self.retry_after {
+            Some(seconds) => format!("Retry-After: {seconds}\r\n"),
+            None => String::new(),
         };
         // RFC 9110 7.8: a sender of Upgrade names it in Connection too.
         let connection = if self.status == 426 {
@@ -78,7 +90,7 @@ impl Refusal {
             "close"
         };
         format!(
-            "HTTP/1.1 {} {phrase}\r\nConnection: {connection}\r\n{extra}Content-Type: text/plain; \
+            "HTTP/1.1 {} {phrase}\r\nConnection: {connection}\r\n{extra}{retry}Content-Type: text/plain; \
              charset=utf-8\r\nContent-Length: {}\r\n\r\n{}\n",
             self.status,
             self.text.len() + 1,
@@ -89,7 +101,11 @@ impl Refusal {
 }
 
 const fn refuse(status: u16, text: &'static str) -> Refusal {
-    Refusal { status, text }
+    Refusal {
+        status,
+        text,
+        retry_after: None,
+    }
 }
 
 /// Reads a request's head into `head`, which then also holds whatever came behind it

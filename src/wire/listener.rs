@@ -2,8 +2,9 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Connections the kernel holds for us until we accept them; the usual 128 overflow in a storm, and
 /// an overflow is silence for 1 s at the client.
@@ -26,6 +27,15 @@ pub fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Changes how many connections the kernel holds for us; `None` = as many as at first.
+///
+/// # Errors
+/// Those of listen(2), which on Linux may be called again.
+pub fn set_backlog(listener: &impl AsFd, connections: Option<u32>) -> io::Result<()> {
+    let connections = connections.map_or(BACKLOG, |n| i32::try_from(n).unwrap_or(i32::MAX));
+    SockRef::from(listener).listen(connections)
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ impl Bench {
             max_frame: 1 << 20,
             delay: Duration::ZERO,
             stall: None,
+            faults: Vec::new(),
+            seed: 1,
             tls: false,
             cert: None,
             key: None,

@@ -30,6 +30,8 @@ pub fn plan(behaviour: Behaviour) -> ServerPlan {
         max_frame: 1 << 20,
         delay: Duration::ZERO,
         stall: None,
+        faults: Vec::new(),
+        seed: 1,
         tls: false,
         cert: None,
         key: None,

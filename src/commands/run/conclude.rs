@@ -16,12 +16,14 @@ use crate::scenario::{LoadModel, Scenario, Step, redact, redact_url};
 
 use super::observe::Observed;
 use super::storms;
+use super::timeline::FaultLog;
 
 /// Puts the result together and judges it.
 pub fn conclude(
     plan: &Arc<Plan>,
     mut outcome: Outcome,
     observed: &Observed,
+    faults: &FaultLog,
     started: SystemTime,
     server_lasted: bool,
 ) -> RunResult {
@@ -43,6 +45,7 @@ pub fn conclude(
         result.validity.broken_laws.push(law);
     }
     storms::attach(&mut result, &observed.storms, observed.storms_omitted);
+    result.faults = faults.records().clone();
     verdict::judge(&mut result, &scenario.thresholds);
     result
 }

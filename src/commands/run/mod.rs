@@ -10,6 +10,7 @@ mod preflight;
 mod server_process;
 mod signals;
 mod storms;
+mod timeline;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -24,11 +25,13 @@ use crate::engine::run as engine;
 use crate::exit::Exit;
 use crate::report::{Look, markdown, terminal};
 use crate::result::Store;
+use crate::result::fault::By;
 use crate::result::store::write_whole;
 use crate::scenario::{Scenario, redact};
 
 use observe::Timekeeper;
 use server_process::ServerProcess;
+use timeline::{Driver, FaultLog};
 
 /// How to run and what to show.
 #[derive(Clone, Debug)]
@@ -80,11 +83,18 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
         let _ = writeln!(talk, "shards: {shards}; results: {files}");
     }
     let plan = Arc::new(Plan::new(Arc::clone(&scenario), shards)?);
-    let mut keeper = Timekeeper::new(&plan, store, server.as_mut(), options.quiet);
+    let log = FaultLog::default();
+    let driver = misbehave(&plan, server.as_ref(), &log)?;
+    let mut keeper = Timekeeper::new(&plan, store, server.as_mut(), log.clone(), options.quiet);
     let outcome = engine::run(&plan, interrupts, &mut keeper).context("start the generator")?;
     let observed = keeper.finish(outcome.ended);
+    if let Some(driver) = driver {
+        driver.stop();
+    }
+    let counts = server.as_ref().and_then(ServerProcess::counts);
     let reachable = server.is_none_or(|server| server.stop(Duration::from_secs(2)));
-    let result = conclude::conclude(&plan, outcome, &observed, started, reachable);
+    let mut result = conclude::conclude(&plan, outcome, &observed, &log, started, reachable);
+    result.server_counts = counts;
     let exit = crate::compare::verdict::exit(&result);
     let summary = observed.store.dir().join("summary.md");
     let saved = observed.store.finish(&result).and_then(|dir| {
@@ -142,6 +152,21 @@ fn refuses(scenario: &Scenario, yes: bool) -> bool {
         let _ = writeln!(anstream::stderr(), "error: {reason}\nhint: {hint}");
     }
     !refusals.is_empty()
+}
+
+/// Starts to do the server's faults, if there are any.
+fn misbehave(
+    plan: &Plan,
+    server: Option<&ServerProcess>,
+    log: &FaultLog,
+) -> anyhow::Result<Option<Driver>> {
+    let due = timeline::expand(plan, By::Server);
+    let Some(server) = server.filter(|_| !due.is_empty()) else {
+        return Ok(None);
+    };
+    let doer = Box::new(server.doer(&plan.scenario));
+    let driver = Driver::start(plan.epoch, due, doer, log.clone());
+    driver.context("start the thread for faults").map(Some)
 }
 
 fn open_store(

@@ -19,6 +19,7 @@ use crate::scenario::{Reply, Scenario, Step, redact};
 
 use super::server_process::ServerProcess;
 use super::storms;
+use super::timeline::FaultLog;
 
 /// Watches a run for the command.
 pub struct Timekeeper<'a> {
@@ -29,6 +30,7 @@ pub struct Timekeeper<'a> {
     tracker: Tracker,
     server: Option<&'a mut ServerProcess>,
     server_ended: bool,
+    faults: FaultLog,
     bar: ProgressBar,
     planned: Duration,
 }
@@ -55,6 +57,7 @@ impl<'a> Timekeeper<'a> {
         plan: &Arc<Plan>,
         store: Store,
         server: Option<&'a mut ServerProcess>,
+        faults: FaultLog,
         quiet: bool,
     ) -> Self {
         let load = &plan.scenario.load;
@@ -66,6 +69,7 @@ impl<'a> Timekeeper<'a> {
             tracker: storms::tracker(plan),
             server,
             server_ended: false,
+            faults,
             bar: bar(quiet, load.duration()),
             planned: load.duration(),
         }
@@ -101,9 +105,12 @@ impl<'a> Timekeeper<'a> {
 impl Observer for Timekeeper<'_> {
     fn interval(&mut self, interval: &Interval, total: &Total) -> ControlFlow<String> {
         let busy_limit = self.plan.scenario.validity.busy;
-        let row = self
-            .timeline
-            .add(interval, &self.unanswered_after, busy_limit);
+        let row = self.timeline.add(
+            interval,
+            &self.unanswered_after,
+            busy_limit,
+            &self.faults.records(),
+        );
         self.store.interval(interval, &row);
         self.bar.set_position(row.end_s.min(1e9) as u64);
         self.tracker.take(&interval.events, interval.window.end);

@@ -1,23 +1,45 @@
 //! The built-in server of a run, in a process of its own, so that its work is not the generator's.
+//!
+//! Commands go into its stdin, answers come out of its stdout; nobody here waits for it but at its
+//! start and its end.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::time::Instant;
 
+use super::timeline::FaultDoer;
+use crate::commands::control::{self, Answer, Counts, Line, read_line};
 use crate::commands::server_flags::arguments;
-use crate::scenario::{ServerPlan, Target};
+use crate::result::ServerCounts;
+use crate::scenario::{FaultKind, Scenario, ServerFaultPlan, ServerPlan, Target};
 use crate::wire::Url;
 
 /// A running `wsbench serve`; ends with us, since it watches our end of its stdin.
 pub struct ServerProcess {
     child: Child,
     ended: bool,
+    stdin: Stdin,
+    switches: Arc<Mutex<Receiver<Switched>>>,
+    totals: Receiver<Counts>,
 }
+
+/// Its end is told by closing it, whoever else holds it.
+type Stdin = Arc<Mutex<Option<ChildStdin>>>;
+
+/// An answer to a command about a fault.
+type Switched = (u64, Instant, Result<(), String>);
+
+/// How long an answer is waited for once the run is over.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Answers that can wait here to be looked at, and commands that can wait there to be answered.
+const MOST_WAITING: usize = 256;
 
 impl ServerProcess {
     /// Starts it and waits until it listens.
@@ -30,7 +52,7 @@ impl ServerProcess {
         let mut command = Command::new(program);
         command
             .args(arguments(plan, address))
-            .arg("--stop-on-stdin-eof")
+            .args(["--stop-on-stdin-eof", "--control"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // A Ctrl-C on the terminal is for us: the server has to outlive the drain.
@@ -42,7 +64,8 @@ impl ServerProcess {
         let mut child = command.spawn().context("start the built-in server")?;
         let stdout = child.stdout.take().context("read the server's stdout")?;
         let mut line = String::new();
-        BufReader::new(stdout)
+        let mut stdout = BufReader::new(stdout);
+        stdout
             .read_line(&mut line)
             .context("wait for the built-in server")?;
         if !line.starts_with("listening on") {
@@ -53,9 +76,56 @@ impl ServerProcess {
                  or test a server of your own with --target URL"
             );
         }
+        let stdin = Arc::new(Mutex::new(child.stdin.take()));
+        let (switched, switches) = sync_channel(2 * MOST_WAITING);
+        let (counts, totals) = sync_channel(1);
+        std::thread::Builder::new()
+            .name("server-answers".to_owned())
+            .spawn(move || listen(stdout, &switched, &counts))
+            .context("start a thread for the server's answers")?;
         Ok(Self {
             child,
             ended: false,
+            stdin,
+            switches: Arc::new(Mutex::new(switches)),
+            totals,
+        })
+    }
+
+    /// Whoever does the scenario's server faults at their times.
+    pub fn doer(&self, scenario: &Arc<Scenario>) -> ServerFaults {
+        ServerFaults {
+            scenario: Arc::clone(scenario),
+            stdin: Arc::clone(&self.stdin),
+            switches: Arc::clone(&self.switches),
+            unanswered: 0,
+        }
+    }
+
+    /// What it has done so far; an error when it does not say so in time.
+    pub fn totals(&self, patience: Duration) -> io::Result<Counts> {
+        // An answer that came too late for an earlier question.
+        let _ = self.totals.try_recv();
+        tell(&self.stdin, &control::Command::Totals)?;
+        self.totals.recv_timeout(patience).map_err(io::Error::other)
+    }
+
+    /// Its totals for the result; none when it is not there to be asked.
+    pub fn counts(&self) -> Option<ServerCounts> {
+        let Counts {
+            totals,
+            cpu_s,
+            listen_overflows,
+        } = self.totals(PATIENCE).ok()?;
+        Some(ServerCounts {
+            upgrades: totals.upgrades,
+            refused: totals.refused,
+            messages_received: totals.messages_received,
+            messages_sent: totals.messages_sent,
+            descriptor_shortages: totals.descriptor_shortages,
+            listen_failures: totals.listen_failures,
+            cpu_s,
+            listen_overflows,
         })
     }
 
@@ -78,7 +148,10 @@ impl ServerProcess {
         reason = "the run is over: no client waits on this thread"
     )]
     fn end(&mut self, grace: Duration) {
-        drop(self.child.stdin.take());
+        self.stdin
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let deadline = Instant::now() + grace;
         while !self.has_ended() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
@@ -87,6 +160,95 @@ impl ServerProcess {
             let _ = self.child.kill();
             let _ = self.child.wait();
             self.ended = true;
+        }
+    }
+}
+
+/// Switches the server's faults.
+pub struct ServerFaults {
+    scenario: Arc<Scenario>,
+    stdin: Stdin,
+    switches: Arc<Mutex<Receiver<Switched>>>,
+    unanswered: usize,
+}
+
+impl ServerFaults {
+    /// Begins a fault; `id` must not be that of an active one.
+    pub fn start_fault(
+        &mut self,
+        id: u64,
+        plan: &ServerFaultPlan,
+        duration: Option<Duration>,
+    ) -> io::Result<()> {
+        self.tell(&control::Command::start(id, plan, duration))
+    }
+
+    /// Ends it.
+    pub fn end_fault(&mut self, id: u64) -> io::Result<()> {
+        self.tell(&control::Command::End { id })
+    }
+
+    /// A pipe takes 64 KiB before it makes us wait: more than so many commands are.
+    fn tell(&mut self, command: &control::Command) -> io::Result<()> {
+        if self.unanswered >= MOST_WAITING {
+            return Err(io::Error::other("the built-in server does not answer"));
+        }
+        tell(&self.stdin, command)?;
+        self.unanswered += 1;
+        Ok(())
+    }
+}
+
+impl FaultDoer for ServerFaults {
+    fn start(&mut self, id: u64, fault: usize, duration: Option<Duration>) -> io::Result<()> {
+        let scenario = Arc::clone(&self.scenario);
+        match scenario.faults.get(fault).map(|fault| &fault.kind) {
+            Some(FaultKind::Server(plan)) => self.start_fault(id, plan, duration),
+            _ => Err(io::Error::other("this is no fault of the server")),
+        }
+    }
+
+    fn end(&mut self, id: u64) -> io::Result<()> {
+        self.end_fault(id)
+    }
+
+    fn answers(&mut self) -> Vec<Switched> {
+        let switches = self.switches.lock().unwrap_or_else(PoisonError::into_inner);
+        let answers: Vec<_> = switches.try_iter().collect();
+        self.unanswered = self.unanswered.saturating_sub(answers.len());
+        answers
+    }
+}
+
+fn tell(stdin: &Stdin, command: &control::Command) -> io::Result<()> {
+    let mut stdin = stdin.lock().unwrap_or_else(PoisonError::into_inner);
+    match &mut *stdin {
+        Some(pipe) => pipe.write_all(command.line().as_bytes()),
+        None => Err(io::Error::other("the built-in server has been stopped")),
+    }
+}
+
+/// Sorts the server's answers until it has ended. One that nobody looks at is lost, not waited for.
+fn listen(
+    mut stdout: BufReader<ChildStdout>,
+    switched: &SyncSender<Switched>,
+    counts: &SyncSender<Counts>,
+) {
+    while let Ok(line) = read_line(&mut stdout) {
+        let answer = match line {
+            Line::End => return,
+            Line::TooLong => continue,
+            Line::Text(line) => serde_json::from_slice(&line),
+        };
+        let now = Instant::now();
+        match answer {
+            Ok(Answer::Done { id }) => drop(switched.try_send((id, now, Ok(())))),
+            Ok(Answer::Error {
+                id: Some(id),
+                error,
+            }) => drop(switched.try_send((id, now, Err(error)))),
+            Ok(Answer::Totals(sums)) => drop(counts.try_send(sums)),
+            Ok(Answer::Error { id: None, .. }) | Err(_) => {}
         }
     }
 }

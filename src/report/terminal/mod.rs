@@ -81,6 +81,9 @@ impl Page {
         if let Some(limits) = view::limits(result) {
             self.field("limits", &limits);
         }
+        if !result.faults.is_empty() {
+            self.field("faults", &view::faults(result));
+        }
     }
 
     /// Every distribution in one table: the path of a connection, then of a message.

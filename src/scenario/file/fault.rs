@@ -102,6 +102,26 @@ impl Builder<'_> {
         }
     }
 
+    /// Those that last as long as the server.
+    pub(super) fn server_faults(&mut self, server: &Section<'_>) -> Vec<ServerFaultPlan> {
+        let sections = server.children("faults", &tables::SERVER_FAULT);
+        let plans = sections.iter().map(|section| {
+            self.fault_keys(section, &["kind"]);
+            self.share(section, "share");
+            self.server_plan(section, section.text("kind"))
+        });
+        plans.collect()
+    }
+
+    fn server_plan(&mut self, section: &Section<'_>, kind: &str) -> ServerFaultPlan {
+        self.share(section, "probability");
+        ServerFaultPlan {
+            fault: self.server_fault(section, kind),
+            probability: section.ratio("probability"),
+            share: section.ratio("share"),
+        }
+    }
+
     /// Reports keys that mean nothing to the kind, and those it cannot do without.
     fn fault_keys(&mut self, section: &Section<'_>, common: &[&str]) {
         let kind = section.text("kind");
@@ -115,6 +135,7 @@ impl Builder<'_> {
         };
         for key in section.keys().filter(|key| !means(key)) {
             let all: Vec<&str> = known.needs.iter().chain(known.may).copied().collect();
+            let all: Vec<&str> = all.into_iter().filter(|key| section.knows(key)).collect();
             let path = if is_toxic { &PATH[..] } else { &[] };
             let all = [all.as_slice(), path].concat().join(", ");
             let message = format!("`{key}` has no meaning with the fault {kind}");
@@ -164,12 +185,7 @@ impl Builder<'_> {
                     share: section.ratio("share"),
                 }
             } else if SERVER_FAULTS.contains(&kind) {
-                self.share(section, "probability");
-                FaultKind::Server(ServerFaultPlan {
-                    fault: self.server_fault(section, kind),
-                    probability: section.ratio("probability"),
-                    share: section.ratio("share"),
-                })
+                FaultKind::Server(self.server_plan(section, kind))
             } else {
                 FaultKind::Relay(self.toxic(section, kind))
             },

@@ -264,7 +264,7 @@ impl Builder<'_> {
         let (target, url) = self.target(&root.child("target", &tables::TARGET), address.as_ref());
         let server = server_section
             .is_there()
-            .then(|| self.server(&server_section, url.as_ref()));
+            .then(|| self.server(&server_section, url.as_ref(), root.integer("seed")));
         let load = self.load(&root.child("load", &tables::LOAD));
         let limits = self.caps(&root.child("limits", &tables::LIMITS), &target);
         let heartbeat = self.heartbeat(&root.child("heartbeat", &tables::HEARTBEAT));

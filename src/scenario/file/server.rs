@@ -41,7 +41,12 @@ impl Builder<'_> {
         }
     }
 
-    pub(super) fn server(&mut self, section: &Section<'_>, url: Option<&Address>) -> ServerPlan {
+    pub(super) fn server(
+        &mut self,
+        section: &Section<'_>,
+        url: Option<&Address>,
+        seed: u64,
+    ) -> ServerPlan {
         let (max_message, max_frame) = self.limits(section);
         self.pair(section, "cert", "key");
         self.pair(section, "stall", "stall_every");
@@ -86,6 +91,8 @@ impl Builder<'_> {
             max_frame,
             delay: section.time("delay"),
             stall: self.stall(section),
+            faults: self.server_faults(section),
+            seed: section.optional_integer("seed").unwrap_or(seed),
             tls: section.flag("tls"),
             cert: self.file(section, "cert"),
             key: self.file(section, "key"),

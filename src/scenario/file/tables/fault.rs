@@ -28,6 +28,19 @@ pub(in crate::scenario) const SERVER_FAULTS: [&str; 13] = [
     "refuse",
     "close_after",
 ];
+/// Those of the server that can last as long as it lives.
+const LASTING_FAULTS: [&str; 10] = [
+    "delay",
+    "drop_pongs",
+    "drop_replies",
+    "reorder_replies",
+    "duplicate_replies",
+    "corrupt_replies",
+    "accept_rate",
+    "backlog",
+    "refuse",
+    "close_after",
+];
 /// What the relay can.
 pub(in crate::scenario) const TOXICS: [&str; 11] = [
     "latency",
@@ -123,6 +136,42 @@ const BYTES: KeySpec = key(
     "limit_data: closed once so many bytes have passed.",
 );
 
+const CODE: KeySpec = key(
+    "code",
+    Kind::Integer(1_000, 4_999),
+    "close, ending = close: the close code.",
+)
+.or("1000");
+const ENDING: KeySpec = key(
+    "ending",
+    Kind::Choice(&["fin", "reset", "close"]),
+    "drop_connections, close_after: how the server ends them; close sends code.",
+)
+.or("reset");
+const PER_S: KeySpec = key(
+    "per_s",
+    Kind::Number(0.001, 1e6),
+    "accept_rate: connections a second.",
+);
+const CONNECTIONS: KeySpec = key(
+    "connections",
+    Kind::Integer(0, 65_535),
+    "backlog: the length of the accept queue.",
+);
+const STATUS: KeySpec = key(
+    "status",
+    Kind::Integer(400, 599),
+    "refuse: the HTTP status.",
+)
+.or("503");
+const RETRY_AFTER: KeySpec = key("retry_after", TIME, "refuse: the Retry-After header.");
+const AFTER: KeySpec = key("after", TIME, "close_after: so long after the opening.");
+const MESSAGES: KeySpec = key(
+    "messages",
+    Kind::Integer(1, u64::MAX),
+    "close_after: after so many messages.",
+);
+
 /// `[[fault]]`
 pub(in crate::scenario) static FAULT: TableSpec = TableSpec {
     name: "fault",
@@ -156,42 +205,20 @@ pub(in crate::scenario) static FAULT: TableSpec = TableSpec {
         ),
         SHARE,
         PROBABILITY,
-        key("code", Kind::Integer(1_000, 4_999), "close, ending = close: the close code.").or("1000"),
+        CODE,
         key("reason", Kind::Text(123), "close: the close reason.").or(""),
         key(
             "factor",
             Kind::Integer(2, 1_000),
             "burst: so many messages where one was due.",
         ),
-        key(
-            "ending",
-            Kind::Choice(&["fin", "reset", "close"]),
-            "drop_connections, close_after: how the server ends them; close sends code.",
-        )
-        .or("reset"),
-        key(
-            "per_s",
-            Kind::Number(0.001, 1e6),
-            "accept_rate: connections a second.",
-        ),
-        key(
-            "connections",
-            Kind::Integer(0, 65_535),
-            "backlog: the length of the accept queue.",
-        ),
-        key(
-            "status",
-            Kind::Integer(400, 599),
-            "refuse: the HTTP status.",
-        )
-        .or("503"),
-        key("retry_after", TIME, "refuse: the Retry-After header."),
-        key("after", TIME, "close_after: so long after the opening."),
-        key(
-            "messages",
-            Kind::Integer(1, u64::MAX),
-            "close_after: after so many messages.",
-        ),
+        ENDING,
+        PER_S,
+        CONNECTIONS,
+        STATUS,
+        RETRY_AFTER,
+        AFTER,
+        MESSAGES,
         DIRECTION, FRAMES, LATENCY, JITTER, BYTES_PER_S, TIMEOUT, DELAY, SIZE, VARIATION, BYTES,
     ],
 };
@@ -234,5 +261,27 @@ pub(in crate::scenario) static TOXIC: TableSpec = TableSpec {
         SIZE,
         VARIATION,
         BYTES,
+    ],
+};
+
+/// `server.faults`
+pub(in crate::scenario) static SERVER_FAULT: TableSpec = TableSpec {
+    name: "server_fault",
+    doc: "One thing the built-in server does wrong as long as it lives.",
+    any_of: &[],
+    keys: &[
+        key("kind", Kind::Choice(&LASTING_FAULTS), "What happens.").required(),
+        SHARE,
+        PROBABILITY,
+        CODE,
+        ENDING,
+        PER_S,
+        CONNECTIONS,
+        STATUS,
+        RETRY_AFTER,
+        AFTER,
+        MESSAGES,
+        JITTER,
+        DELAY,
     ],
 };

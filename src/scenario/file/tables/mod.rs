@@ -10,7 +10,9 @@ mod target;
 
 use super::spec::{KeySpec, Kind, TableSpec};
 
-pub(in crate::scenario) use fault::{CLIENT_FAULTS, FAULT, RELAY, SERVER_FAULTS, TOXIC, TOXICS};
+pub(in crate::scenario) use fault::{
+    CLIENT_FAULTS, FAULT, RELAY, SERVER_FAULT, SERVER_FAULTS, TOXIC, TOXICS,
+};
 pub(in crate::scenario) use heartbeat::{HEARTBEAT, MATCHER};
 pub(in crate::scenario) use limits::LIMITS;
 pub(in crate::scenario) use load::{LOAD, STAGE, THRESHOLD, VALIDITY};
@@ -29,9 +31,30 @@ const TIME_OR_ZERO: Kind = Kind::Duration { zero: true };
 
 /// Every table there is, to say where a misplaced key belongs.
 pub(in crate::scenario) static ALL: &[&TableSpec] = &[
-    &ROOT, &TARGET, &TLS, &SERVER, &LOAD, &STAGE, &HEARTBEAT, &MATCHER, &RECONNECT, &SESSION,
-    &STEP, &REPLY, &DELIVERY, &REPEAT, &BINARY, &PING, &CLOSE, &THRESHOLD, &VALIDITY, &FAULT,
-    &RELAY, &TOXIC, &LIMITS,
+    &ROOT,
+    &TARGET,
+    &TLS,
+    &SERVER,
+    &LOAD,
+    &STAGE,
+    &HEARTBEAT,
+    &MATCHER,
+    &RECONNECT,
+    &SESSION,
+    &STEP,
+    &REPLY,
+    &DELIVERY,
+    &REPEAT,
+    &BINARY,
+    &PING,
+    &CLOSE,
+    &THRESHOLD,
+    &VALIDITY,
+    &FAULT,
+    &RELAY,
+    &TOXIC,
+    &LIMITS,
+    &SERVER_FAULT,
 ];
 
 /// The whole file.

@@ -1,6 +1,6 @@
 //! `[target]` and `[server]`.
 
-use super::{Kind, TIME, TIME_OR_ZERO, TableSpec, key};
+use super::{Kind, SERVER_FAULT, TIME, TIME_OR_ZERO, TableSpec, key};
 
 /// Largest message or frame that can be asked for.
 const MAX_SIZE: u64 = 1 << 30;
@@ -194,6 +194,16 @@ pub(in crate::scenario) static SERVER: TableSpec = TableSpec {
             "All processing stops for this long at the end of every stall_every.",
         ),
         key("stall_every", TIME, "From one stall's start to the next."),
+        key(
+            "faults",
+            Kind::Tables(&SERVER_FAULT),
+            "What it does wrong as long as it lives; [[fault]] is for a time.",
+        ),
+        key(
+            "seed",
+            Kind::Integer(0, u64::MAX),
+            "Seeds the draws of its faults; the scenario's seed if absent.",
+        ),
         key(
             "tls",
             Kind::Bool,
