@@ -285,7 +285,8 @@ impl Frames {
 
     /// Whether the far end is between two frames, or two data messages.
     fn is_free_for(&self, held: &Held) -> bool {
-        let within_frame = (self.within && self.fate == Fate::Pass) || self.scanner.is_within_header();
+        let within_frame =
+            (self.within && self.fate == Fate::Pass) || self.scanner.is_within_header();
         let within_message = self.message == Some(Fate::Pass);
         !(within_frame || held.is_data && within_message)
     }

@@ -101,11 +101,21 @@ mod tests {
     fn heads_end_where_frames_begin_in_any_split() {
         use Author::{Client, Server};
         let table: &[(Author, &[u8], usize, Speaks)] = &[
-            (Client, b"GET / HTTP/1.1\r\nA: b\r\n\r\n\x81", 24, Speaks::Frames),
+            (
+                Client,
+                b"GET / HTTP/1.1\r\nA: b\r\n\r\n\x81",
+                24,
+                Speaks::Frames,
+            ),
             (Client, b"\x16\x03\x01\x02", 1, Speaks::Blind),
             (Client, b"POST / HTTP/1.1\r\n\r\n", 1, Speaks::Blind),
             (Client, b"GET / HTTP/1.1\r\n", 16, Speaks::Unknown),
-            (Server, b"HTTP/1.1 101 X\r\n\r\r\n\r\n\x81", 21, Speaks::Frames),
+            (
+                Server,
+                b"HTTP/1.1 101 X\r\n\r\r\n\r\n\x81",
+                21,
+                Speaks::Frames,
+            ),
             (Server, b"HTTP/1.1 503 X\r\n\r\n", 10, Speaks::Blind),
             (
                 Server,

@@ -92,11 +92,6 @@ impl Line {
         self.cost < CAPACITY && self.ending.is_none()
     }
 
-    /// Whether nothing can come in any more.
-    pub const fn has_end(&self) -> bool {
-        self.ending.is_some()
-    }
-
     /// Puts these toxics to work; one that stays keeps what it remembers.
     pub fn apply(&mut self, toxins: &[Toxin]) {
         let mut old = std::mem::take(&mut self.stages);
@@ -116,7 +111,9 @@ impl Line {
         let mut pieces = std::mem::take(&mut self.pieces);
         let mut last = Offset::ZERO;
         for piece in &mut pieces {
-            piece.due = self.due(piece.came, piece.bytes.len(), piece.number).max(last);
+            piece.due = self
+                .due(piece.came, piece.bytes.len(), piece.number)
+                .max(last);
             last = piece.due;
         }
         self.pieces = pieces;
@@ -248,18 +245,21 @@ impl Line {
 
     /// How long the next piece may be.
     fn slice(&self, number: u64) -> usize {
-        let lengths = self.stages.iter().map(|stage| match stage.toxin.toxic.kind {
-            ToxicKind::Slicer {
-                size, variation, ..
-            } => {
-                let mut rng = stage.toxin.draw(self.way, number);
-                rng.usize(size.saturating_sub(variation)..=size.saturating_add(variation))
-            }
-            ToxicKind::Bandwidth { bytes_per_s } => {
-                (bytes_per_s as f64 * BANDWIDTH_SLICE.as_secs_f64()) as usize
-            }
-            _ => usize::MAX,
-        });
+        let lengths = self
+            .stages
+            .iter()
+            .map(|stage| match stage.toxin.toxic.kind {
+                ToxicKind::Slicer {
+                    size, variation, ..
+                } => {
+                    let mut rng = stage.toxin.draw(self.way, number);
+                    rng.usize(size.saturating_sub(variation)..=size.saturating_add(variation))
+                }
+                ToxicKind::Bandwidth { bytes_per_s } => {
+                    (bytes_per_s as f64 * BANDWIDTH_SLICE.as_secs_f64()) as usize
+                }
+                _ => usize::MAX,
+            });
         lengths.min().unwrap_or(usize::MAX).max(1)
     }
 
@@ -342,7 +342,10 @@ mod tests {
         let table: [Row; 5] = [
             (vec![], vec![(100, 0), (20, 10)]),
             (vec![LATENCY, LATENCY], vec![(100, 100), (20, 110)]),
-            (vec![bandwidth.clone()], vec![(50, 50), (50, 100), (20, 120)]),
+            (
+                vec![bandwidth.clone()],
+                vec![(50, 50), (50, 100), (20, 120)],
+            ),
             (
                 vec![bandwidth, LATENCY],
                 vec![(50, 100), (50, 150), (20, 170)],
@@ -400,7 +403,10 @@ mod tests {
         assert_eq!(first.ended(at(1)), Some(End::Close));
         let mut slow = line(&[ToxicKind::SlowClose { delay: MS * 7 }]);
         slow.finish(End::Fin, at(1));
-        assert_eq!((slow.ended(at(7)), slow.ended(at(8))), (None, Some(End::Fin)));
+        assert_eq!(
+            (slow.ended(at(7)), slow.ended(at(8))),
+            (None, Some(End::Fin))
+        );
         slow.finish(End::Reset, at(8));
         assert_eq!(slow.ended(at(15)), Some(End::Reset));
     }

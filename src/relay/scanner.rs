@@ -234,7 +234,11 @@ pub(super) mod tests {
                         frames.push((frame, 0));
                         all.extend(bytes);
                     }
-                    Part::Payload { offset, bytes, last } => {
+                    Part::Payload {
+                        offset,
+                        bytes,
+                        last,
+                    } => {
                         let (frame, seen) = frames.last_mut().expect("a header came first");
                         assert_eq!(offset, *seen);
                         *seen += bytes.len() as u64;
@@ -279,12 +283,22 @@ pub(super) mod tests {
     #[test]
     fn continuations_are_of_their_message_and_control_frames_between_are_not() {
         use FrameKind as K;
-        let stream: Vec<u8> = [(0x01, 3), (0x8a, 1), (0x00, 2), (0x80, 0), (0x80, 1), (0x82, 1)]
-            .iter()
-            .flat_map(|(first, payload)| encode(*first, *payload, false))
-            .collect();
+        let stream: Vec<u8> = [
+            (0x01, 3),
+            (0x8a, 1),
+            (0x00, 2),
+            (0x80, 0),
+            (0x80, 1),
+            (0x82, 1),
+        ]
+        .iter()
+        .flat_map(|(first, payload)| encode(*first, *payload, false))
+        .collect();
         let (frames, _) = scan(&[Bytes::from(stream)], false);
-        let told: Vec<_> = frames.iter().map(|(f, _)| (f.kind, f.number, f.fin)).collect();
+        let told: Vec<_> = frames
+            .iter()
+            .map(|(f, _)| (f.kind, f.number, f.fin))
+            .collect();
         let expected = [
             (Some(K::Text), 0, false),
             (Some(K::Pong), 1, true),
