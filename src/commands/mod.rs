@@ -3,6 +3,8 @@
 pub mod check;
 pub mod descriptors;
 pub mod init;
+pub mod relay;
+mod relay_control;
 pub mod report;
 pub mod run;
 pub mod schema;

@@ -1,6 +1,7 @@
 //! Which toxics are at work, and which connections they hit.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::rc::Rc;
 
 use tokio::sync::watch;
@@ -68,6 +69,26 @@ pub struct Totals {
     pub frames_cut: u64,
     /// Times no descriptor was free.
     pub descriptor_shortages: u64,
+}
+
+/// One line for people.
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} connections ({} reset, {} cut in a frame, {} without target), {} bytes up, {} down, \
+             {} swallowed, {} frames dropped, {} changed",
+            self.connections,
+            self.reset,
+            self.frames_cut,
+            self.unreachable,
+            self.bytes_up,
+            self.bytes_down,
+            self.bytes_swallowed,
+            self.frames_dropped,
+            self.frames_corrupted,
+        )
+    }
 }
 
 impl Register {

@@ -36,6 +36,9 @@ pub struct DialSettings {
     pub server_name: Option<String>,
     /// Addresses to use instead of resolving.
     pub overrides: Vec<Override>,
+    /// Where every TCP connection goes instead of the URL's host, which is then not resolved: a relay.
+    /// What is said on it (Host, SNI, path) stays the URL's.
+    pub via: Option<SocketAddr>,
 }
 
 /// How long each phase took. A phase that was not needed is `None`.
@@ -180,7 +183,10 @@ impl Dialler {
         resolved: &Cell<bool>,
     ) -> Result<(Transport, Vec<u8>, Option<String>), Failure> {
         let mut lap = Lap::new(timings);
-        let (addresses, asked) = self.resolver.resolve(url).await;
+        let (addresses, asked) = match self.settings.via {
+            Some(relay) => (Ok(vec![relay]), false),
+            None => self.resolver.resolve(url).await,
+        };
         lap.end(|t, took| t.resolve = asked.then_some(took));
         resolved.set(true);
         let addresses = addresses.map_err(|e| (FailureKind::Dns, e))?;

@@ -7,6 +7,7 @@
 mod conclude;
 mod observe;
 mod preflight;
+mod relay_process;
 mod server_process;
 mod signals;
 
@@ -26,6 +27,7 @@ use crate::result::store::write_whole;
 use crate::scenario::{Scenario, redact};
 
 use observe::Timekeeper;
+use relay_process::RelayProcess;
 use server_process::ServerProcess;
 
 /// How to run and what to show.
@@ -70,10 +72,18 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
         let files = store.dir().display();
         let _ = writeln!(talk, "shards: {shards}; results: {files}");
     }
-    let plan = Arc::new(Plan::new(Arc::clone(&scenario), shards)?);
+    let relay = relay(&scenario, options.quiet)?;
+    let mut plan = Plan::new(Arc::clone(&scenario), shards)?;
+    plan.via = relay.as_ref().map(RelayProcess::address);
+    let plan = Arc::new(plan);
+    if let Some(relay) = &relay {
+        let left = plan.phases.warm_up_end.since(plan.epoch.elapsed());
+        relay.schedule(&scenario, left)?;
+    }
     let mut keeper = Timekeeper::new(&plan, store, server.as_mut(), options.quiet);
     let outcome = engine::run(&plan, interrupts, &mut keeper).context("start the generator")?;
     let observed = keeper.finish();
+    stop_relay(relay, options);
     let reachable = server.is_none_or(|server| server.stop(Duration::from_secs(2)));
     let result = conclude::conclude(&plan, outcome, &observed, started, reachable);
     let exit = crate::compare::verdict::exit(&result);
@@ -97,6 +107,34 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
             let _ = writeln!(talk, "error: {error}");
             Ok(Exit::CouldNotRun)
         }
+    }
+}
+
+fn relay(scenario: &Scenario, quiet: bool) -> anyhow::Result<Option<RelayProcess>> {
+    let plan = scenario.relay.as_ref();
+    let start = |plan| RelayProcess::start(plan, &scenario.target, scenario.seed, quiet);
+    plan.map(start).transpose()
+}
+
+/// Says what the relay did, and whether it could not do what it was told.
+fn stop_relay(relay: Option<RelayProcess>, options: &Options) {
+    let Some(mut relay) = relay else {
+        return;
+    };
+    let mut talk = anstream::stderr();
+    let ended = relay.has_ended();
+    let (totals, error) = relay.stop(Duration::from_secs(2));
+    if ended {
+        let _ = writeln!(
+            talk,
+            "warning: the relay ended before the run: clients found nobody"
+        );
+    }
+    if let Some(error) = error {
+        let _ = writeln!(talk, "warning: the relay: {error}");
+    }
+    if let Some(totals) = totals.filter(|_| options.verbose) {
+        let _ = writeln!(talk, "relay: {}", totals);
     }
 }
 

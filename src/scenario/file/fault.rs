@@ -13,8 +13,16 @@ use super::tree::Node;
 
 /// Keys that every `[[fault]]` may have.
 const TIMELINE: [&str; 5] = ["at", "kind", "every", "count", "jitter"];
-/// Keys that every toxic may have.
-const PATH: [&str; 4] = ["share", "probability", "direction", "frames"];
+/// Keys that toxics may have; the last two choose frames or pieces, where the kind does so.
+const PATH: [&str; 4] = ["share", "direction", "probability", "frames"];
+
+fn path(kind: &str) -> &'static [&'static str] {
+    match kind {
+        _ if !tables::TOXICS.contains(&kind) => &[],
+        _ if ToxicKind::is_selective(kind) => &PATH,
+        _ => &PATH[..2],
+    }
+}
 
 /// The keys of a kind: those it needs, and those it may have beside the timeline's.
 struct Keys {
@@ -106,16 +114,15 @@ impl Builder<'_> {
     fn fault_keys(&mut self, section: &Section<'_>, common: &[&str]) {
         let kind = section.text("kind");
         let known = keys_of(kind);
-        let is_toxic = tables::TOXICS.contains(&kind);
+        let path = path(kind);
         let means = |key: &str| {
             common.contains(&key)
                 || known.needs.contains(&key)
                 || known.may.contains(&key)
-                || (is_toxic && PATH.contains(&key))
+                || path.contains(&key)
         };
         for key in section.keys().filter(|key| !means(key)) {
             let all: Vec<&str> = known.needs.iter().chain(known.may).copied().collect();
-            let path = if is_toxic { &PATH[..] } else { &[] };
             let all = [all.as_slice(), path].concat().join(", ");
             let message = format!("`{key}` has no meaning with the fault {kind}");
             let hint = if all.is_empty() {
