@@ -29,8 +29,6 @@ const PERIOD: Duration = Duration::from_secs(1);
 const COMMANDS: usize = 64;
 /// The longest line that is a command.
 const LONGEST: u64 = 16 * 1024;
-/// An instant, as long as every open connection needs to hear of it.
-const INSTANT: Duration = Duration::from_millis(100);
 /// Numbers of toxics on the timeline begin here; those from the start count from 0.
 const TIMELINE: u64 = 1 << 48;
 
@@ -256,11 +254,11 @@ impl Agenda {
         }
     }
 
-    /// A reset at a time is for those that are open then.
+    /// A reset at a time is for those that are open then, unless it has a duration.
     fn start(&self, id: u64, toxic: &Toxic, duration: Option<Duration>) -> Result<(), String> {
         let is_instant =
             matches!(toxic.kind, ToxicKind::ResetPeer { timeout } if timeout.is_zero());
-        let duration = duration.or(is_instant.then_some(INSTANT));
+        let duration = duration.or(is_instant.then_some(Duration::ZERO));
         let started = self.relay.start_fault(id, toxic, duration);
         started.map_err(|error| error.to_string())
     }

@@ -48,7 +48,7 @@ struct Piece {
 struct Stage {
     toxin: Toxin,
     /// When the last piece left it.
-    last: Offset,
+    last: Option<Offset>,
     /// Of `limit_data`: bytes that may pass yet.
     left: u64,
 }
@@ -104,7 +104,7 @@ impl Line {
             };
             self.stages.push(Stage {
                 toxin: toxin.clone(),
-                last: Offset::ZERO,
+                last: None,
                 left,
             });
         }
@@ -220,6 +220,7 @@ impl Line {
     fn due(&mut self, came: Offset, length: usize, number: u64) -> Offset {
         let mut due = came;
         for stage in &mut self.stages {
+            let last = stage.last.unwrap_or(Offset::ZERO);
             due = match stage.toxin.toxic.kind {
                 ToxicKind::Latency { latency, jitter } => {
                     let late = if stage.toxin.hits(self.way, number) {
@@ -227,18 +228,16 @@ impl Line {
                     } else {
                         Duration::ZERO
                     };
-                    (due + late).max(stage.last)
+                    (due + late).max(last)
                 }
                 ToxicKind::Bandwidth { bytes_per_s } => {
                     let seconds = length as f64 / bytes_per_s.max(1) as f64;
-                    due.max(stage.last) + Duration::from_secs_f64(seconds)
+                    due.max(last) + Duration::from_secs_f64(seconds)
                 }
-                ToxicKind::Slicer { delay, .. } if stage.last > Offset::ZERO => {
-                    due.max(stage.last + delay)
-                }
+                ToxicKind::Slicer { delay, .. } if stage.last.is_some() => due.max(last + delay),
                 _ => due,
             };
-            stage.last = due;
+            stage.last = Some(due);
         }
         due
     }

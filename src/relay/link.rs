@@ -13,7 +13,7 @@ use super::head::Speaks;
 use super::line::End;
 use super::pipe::Pipe;
 use super::register::Register;
-use super::toxin::Way;
+use super::toxin::{Toxin, Way};
 use crate::clock::Offset;
 use crate::scenario::relay::ToxicKind;
 use crate::wire::Carrier;
@@ -126,7 +126,8 @@ impl<C: Carrier, T: Carrier> Link<C, T> {
             pipe.apply(self.register.toxins(self.number, way), now);
         }
         let endings = self.register.endings(self.number);
-        let ends = endings.iter().filter_map(|toxin| {
+        let meant = |toxin: &&Toxin| !toxin.once || toxin.since >= self.opened;
+        let ends = endings.iter().filter(meant).filter_map(|toxin| {
             let since = toxin.since.max(self.opened);
             match toxin.toxic.kind {
                 ToxicKind::Down => Some((now, End::Reset)),

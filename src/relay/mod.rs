@@ -49,6 +49,8 @@ pub use register::{FaultError, Totals};
 const DIAL: Duration = Duration::from_secs(10);
 /// No descriptor is free: wait for one instead of spinning.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(10);
+/// The shortest toxic: until every open connection has heard of it.
+const HEARD: Duration = Duration::from_millis(100);
 /// Read from a socket at once.
 const READ: usize = 16 * 1024;
 
@@ -123,15 +125,20 @@ impl Relay {
     }
 
     /// Puts a toxic to work on open and new connections, for ever or for so long. `id` tells it from
-    /// others and takes part in its draws.
+    /// others and takes part in its draws. `reset_peer` for no time at all resets the connections that
+    /// are open and none that come later.
     pub fn start_fault(
         &self,
         id: u64,
         toxic: &Toxic,
         duration: Option<Duration>,
     ) -> Result<(), FaultError> {
-        self.shared.register.start(id, toxic)?;
-        if let Some(duration) = duration {
+        // A reset at a time, not for a time, is for those that are open then.
+        let is_instant =
+            matches!(toxic.kind, ToxicKind::ResetPeer { timeout } if timeout.is_zero());
+        let once = is_instant && duration.is_some_and(|duration| duration.is_zero());
+        self.shared.register.start(id, toxic, once)?;
+        if let Some(duration) = duration.map(|duration| duration.max(HEARD)) {
             let register = Rc::downgrade(&self.shared.register);
             let due = Instant::now() + duration;
             spawn_local(async move {

@@ -36,10 +36,19 @@ pub(super) struct Register {
     /// Where offsets count from.
     pub epoch: Epoch,
     seed: u64,
-    entries: RefCell<Vec<(u64, Rc<Toxic>, Offset)>>,
+    entries: RefCell<Vec<Entry>>,
     version: watch::Sender<u64>,
     /// Counts.
     pub totals: Cell<Totals>,
+}
+
+/// A toxic at work.
+#[derive(Debug)]
+struct Entry {
+    id: u64,
+    toxic: Rc<Toxic>,
+    since: Offset,
+    once: bool,
 }
 
 /// What a relay has done so far.
@@ -115,16 +124,21 @@ impl Register {
         self.version.subscribe()
     }
 
-    /// Puts a toxic to work on open and new connections.
-    pub fn start(&self, id: u64, toxic: &Toxic) -> Result<(), FaultError> {
+    /// Puts a toxic to work on open and new connections, or on open ones alone.
+    pub fn start(&self, id: u64, toxic: &Toxic, once: bool) -> Result<(), FaultError> {
         let mut entries = self.entries.borrow_mut();
-        if entries.iter().any(|(known, ..)| *known == id) {
+        if entries.iter().any(|entry| entry.id == id) {
             return Err(FaultError::Taken(id));
         }
         if entries.len() >= MOST {
             return Err(FaultError::Full(id));
         }
-        entries.push((id, Rc::new(toxic.clone()), self.epoch.elapsed()));
+        entries.push(Entry {
+            id,
+            toxic: Rc::new(toxic.clone()),
+            since: self.epoch.elapsed(),
+            once,
+        });
         self.version.send_modify(|version| *version += 1);
         Ok(())
     }
@@ -132,7 +146,7 @@ impl Register {
     /// Takes a toxic away.
     pub fn end(&self, id: u64) -> Result<(), FaultError> {
         let mut entries = self.entries.borrow_mut();
-        let at = entries.iter().position(|(known, ..)| *known == id);
+        let at = entries.iter().position(|entry| entry.id == id);
         entries.remove(at.ok_or(FaultError::Unknown(id))?);
         self.version.send_modify(|version| *version += 1);
         Ok(())
@@ -155,14 +169,16 @@ impl Register {
 
     fn hitting(&self, connection: u64, wanted: impl Fn(&Toxic) -> bool) -> Vec<Toxin> {
         let entries = self.entries.borrow();
-        let hit = entries.iter().filter(|(id, toxic, _)| {
-            wanted(toxic) && hits(toxic.share, &[self.seed, *id, connection])
+        let hit = entries.iter().filter(|entry| {
+            let numbers = [self.seed, entry.id, connection];
+            wanted(&entry.toxic) && hits(entry.toxic.share, &numbers)
         });
-        hit.map(|(id, toxic, since)| Toxin {
-            id: *id,
-            toxic: Rc::clone(toxic),
-            since: *since,
-            seed: [self.seed, *id, connection],
+        hit.map(|entry| Toxin {
+            id: entry.id,
+            toxic: Rc::clone(&entry.toxic),
+            since: entry.since,
+            once: entry.once,
+            seed: [self.seed, entry.id, connection],
         })
         .collect()
     }

@@ -35,6 +35,8 @@ pub(super) struct Toxin {
     pub toxic: Rc<Toxic>,
     /// When it was started.
     pub since: Offset,
+    /// Only connections that were open then are hit.
+    pub once: bool,
     /// What all its draws on this connection have in common: the relay's seed, the toxic, the
     /// connection.
     pub seed: [u64; 3],
@@ -109,6 +111,7 @@ pub(super) mod tests {
                 probability: 1.0,
             }),
             since: Offset::ZERO,
+            once: false,
             seed: [1, id, 0],
         }
     }

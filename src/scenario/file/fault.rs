@@ -1,11 +1,15 @@
 //! `[[fault]]` and `[relay]`: every kind with the keys that mean something to it.
 
+use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::time::Duration;
 
+use super::super::address::Address;
 use super::super::fault::{
     ClientFault, Fault, FaultKind, ServerEnding, ServerFault, ServerFaultPlan,
 };
 use super::super::relay::{Direction, FrameKind, RelayPlan, Toxic, ToxicKind};
+use super::super::target::Target;
 use super::builder::Builder;
 use super::section::Section;
 use super::tables::{self, CLIENT_FAULTS, SERVER_FAULTS};
@@ -94,7 +98,20 @@ impl Builder<'_> {
         faults.collect()
     }
 
-    pub(super) fn relay(&mut self, section: &Section<'_>) -> RelayPlan {
+    pub(super) fn relay(&mut self, section: &Section<'_>, target: &Target) -> RelayPlan {
+        let mut places = BTreeSet::new();
+        for url in &target.urls {
+            let noted: Result<(), Infallible> = self.samples(url, |text, _| {
+                places.extend(Address::parse(text).map(|url| (url.host, url.port)));
+                Ok(())
+            });
+            let Ok(()) = noted;
+        }
+        if places.len() > 1 {
+            let message = "a relay has one target, but the URLs are of several hosts or ports";
+            let hint = "keep the URLs of one host and port, or remove [relay]";
+            self.findings.contradiction(section.owner(), message, hint);
+        }
         let toxics = section.children("toxics", &tables::TOXIC);
         RelayPlan {
             listen: section
