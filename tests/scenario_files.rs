@@ -151,7 +151,7 @@ fn the_schema_refuses_what_the_decoder_refuses() {
         "bad_units",
         "missing_keys",
         "step_nothing",
-        "fault_is_not_supported",
+        "faults",
     ] {
         let text = std::fs::read_to_string(format!("tests/scenario_errors/{file}.toml"))
             .expect("readable");

@@ -6,6 +6,9 @@ use anyhow::bail;
 use crate::commands::descriptors::raise_limit;
 use crate::scenario::{Forecast, Scenario};
 
+/// Descriptors of a relay beside its connections.
+const RELAY_OWN: u64 = 32;
+
 /// Generator threads: what the scenario says, else the machine's cores, half of them when the
 /// server under test runs on the same machine; never more than there are clients.
 pub fn shards(scenario: &Scenario) -> u16 {
@@ -31,6 +34,14 @@ pub fn check(scenario: &Scenario) -> anyhow::Result<()> {
     let needed = Forecast::of(scenario).descriptors;
     let own = needed - clients;
     let limit = raise_limit();
+    let relayed = 2 * clients + RELAY_OWN;
+    if scenario.relay.is_some() && relayed > limit {
+        bail!(
+            "the relay needs {relayed} descriptors for {clients} clients (two each), but a process may \
+             open {limit}\n\
+             hint: run fewer clients, or raise the hard limit (`ulimit -Hn`, systemd LimitNOFILE=)"
+        );
+    }
     if needed > limit {
         bail!(
             "{clients} clients need {needed} descriptors ({clients} + {own} of our own), \
