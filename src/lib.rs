@@ -8,7 +8,7 @@
 //! cli
 //! commands                          one file a verb
 //! report                            renders what was saved
-//! engine      server      compare   runs load; answers it; judges it
+//! engine   server   relay   compare runs load; answers it; spoils its path; judges it
 //! scenario    result                what is asked for; what was measured
 //! wire        metrics               bytes on a path; counters and distributions
 //! units       clock       exit      failure
@@ -29,6 +29,7 @@ pub mod engine;
 pub mod exit;
 pub mod failure;
 pub mod metrics;
+pub mod relay;
 pub mod report;
 pub mod result;
 pub mod scenario;

@@ -8,6 +8,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::server_flags::ServerFlags;
+use crate::scenario::TimedToxic;
 use crate::units::{ByteSize, Count, Rate, TimeSpan};
 
 const START: &str = "Start here:
@@ -59,6 +60,8 @@ pub enum Command {
     Run(Box<RunArguments>),
     /// Run the reference server alone
     Serve(Box<ServeArguments>),
+    /// Pass connections on to a target over a path that misbehaves as told
+    Relay(Box<RelayArguments>),
     /// Validate a scenario and print the plan in words, with the resources it needs
     Check(Box<CheckArguments>),
     /// Write a commented starter scenario
@@ -276,6 +279,32 @@ pub struct ServeArguments {
     pub control: bool,
     #[command(flatten)]
     pub server: ServerFlags,
+}
+
+/// `wsbench relay`.
+#[derive(Args, Debug)]
+pub struct RelayArguments {
+    /// Where to listen; port 0 = a free one
+    #[arg(value_name = "LISTEN")]
+    pub listen: SocketAddr,
+    /// Where to pass connections on to: host:port, or a ws:// or wss:// URL
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// What goes wrong, e.g. latency,latency=50ms,jitter=10ms,direction=downstream or
+    /// timeout,share=25%,at=10s,duration=5s or drop_frames,frames=ping+pong,probability=50%.
+    /// Repeatable; kinds: latency, bandwidth, timeout, reset_peer, slow_close, slicer, limit_data,
+    /// corrupt, drop_frames, cut_frame, down
+    #[arg(long, value_name = "KIND,KEY=VALUE...")]
+    pub toxic: Vec<TimedToxic>,
+    /// Decides which connections, frames and bytes are hit
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// A line on stderr each second: connections, bytes, what toxics did
+    #[arg(long)]
+    pub metrics: bool,
+    /// Take commands from stdin, and end when it ends (for `wsbench run`)
+    #[arg(long, hide = true)]
+    pub stop_on_stdin_eof: bool,
 }
 
 /// `wsbench check`.

@@ -52,6 +52,18 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             let timeline = arguments.server.timeline();
             commands::serve::run(arguments.server.into(), &timeline, options)
         }
+        Command::Relay(arguments) => {
+            let options = commands::relay::RelayOptions {
+                listen: arguments.listen,
+                target: arguments.target,
+                toxics: arguments.toxic,
+                seed: arguments.seed,
+                metrics: arguments.metrics,
+                stop_on_stdin_eof: arguments.stop_on_stdin_eof,
+                quiet,
+            };
+            commands::relay::run(&options)
+        }
         Command::Check(arguments) => run::check(&arguments),
         Command::Init { path } => commands::init::run(path.as_deref()),
         Command::Schema => commands::schema::run(),

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::exit::Exit;
 use crate::scenario::{
-    AnswerPings, Forecast, Heartbeat, HeartbeatStyle, Load, LoadModel, Overrides, Scenario,
-    Statistics, Step, redact, redact_url,
+    AnswerPings, FaultKind, Forecast, Heartbeat, HeartbeatStyle, Load, LoadModel, Overrides,
+    Scenario, Statistics, Step, redact, redact_url,
 };
 use crate::units::{ByteSize, TimeSpan};
 
@@ -54,6 +54,7 @@ pub fn plan(scenario: &Scenario) -> String {
             format!("built in, started by the run: {behaviour}"),
         );
     }
+    row("relay", relay(scenario));
     row("load", load(&scenario.load, &forecast));
     row("phases", phases(&scenario.load));
     let weights: u32 = scenario.sessions.iter().map(|session| session.weight).sum();
@@ -98,6 +99,41 @@ pub fn plan(scenario: &Scenario) -> String {
         row("note", format!("{}: a run needs --yes", question.reason));
     }
     redact(&out, &scenario.secrets).into_owned()
+}
+
+fn relay(scenario: &Scenario) -> String {
+    let Some(plan) = &scenario.relay else {
+        return String::new();
+    };
+    let shown: Vec<String> = plan
+        .toxics
+        .iter()
+        .take(6)
+        .map(ToString::to_string)
+        .collect();
+    let mut text = "between clients and target, from the start: ".to_owned();
+    text.push_str(&match &shown[..] {
+        [] => "no toxic".to_owned(),
+        _ => shown.join("; "),
+    });
+    if plan.toxics.len() > shown.len() {
+        let _ = write!(text, "; and {} more", plan.toxics.len() - shown.len());
+    }
+    let faults = scenario.faults.iter();
+    let timed = faults.filter(|fault| matches!(fault.kind, FaultKind::Relay(_)));
+    let timed = timed.count();
+    if timed > 0 {
+        let _ = write!(text, "; {timed} of the faults are its too");
+    }
+    if scenario
+        .target
+        .urls
+        .iter()
+        .any(|url| url.to_string().starts_with("wss:"))
+    {
+        text.push_str(" (TLS: it sees no frames)");
+    }
+    text
 }
 
 fn load(load: &Load, forecast: &Forecast) -> String {

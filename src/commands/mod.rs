@@ -5,6 +5,8 @@ pub mod control;
 pub mod descriptors;
 pub mod init;
 pub mod limits;
+pub mod relay;
+mod relay_control;
 pub mod report;
 pub mod run;
 pub mod schema;

@@ -1,6 +1,7 @@
 //! What all shards of a run share: the scenario made ready to execute. Nothing in it changes but
 //! the books of broadcasts.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub struct Plan {
     pub shards: u16,
     /// For `wss://`.
     pub tls: Option<ClientTls>,
+    /// Where clients connect instead of the target's address; set by whoever started a relay there.
+    pub via: Option<SocketAddr>,
 }
 
 /// How often an interval is cut.
@@ -90,6 +93,7 @@ impl Plan {
             groups: Groups::default(),
             shards: shards.max(1),
             tls,
+            via: None,
             epoch: Epoch::now(),
             scenario,
         })
@@ -129,6 +133,7 @@ impl Plan {
             tls: self.tls.clone(),
             server_name: target.tls.server_name.clone(),
             overrides: overrides.collect(),
+            via: self.via,
         }
     }
 

@@ -17,6 +17,9 @@ pub enum By {
 /// A fault at one of its times. Times are in seconds from the start of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FaultRecord {
+    /// Which of all times of all faults of the run it is, from 0.
+    #[serde(default)]
+    pub occurrence: usize,
     /// Its place among the scenario's faults, from 0.
     pub fault: usize,
     /// Its kind, as in the scenario.
@@ -34,6 +37,9 @@ pub struct FaultRecord {
     /// It happens in an instant.
     #[serde(default)]
     pub instant: bool,
+    /// Our own clients that it hit; absent for faults of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<u64>,
     /// Why it did not happen.
     pub error: Option<String>,
 }
@@ -67,6 +73,8 @@ mod tests {
 
     fn record(kind: &str, sent_s: f64, until_s: Option<f64>) -> FaultRecord {
         FaultRecord {
+            occurrence: 0,
+            clients: None,
             fault: 0,
             kind: kind.to_owned(),
             by: By::Server,

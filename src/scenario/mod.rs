@@ -23,6 +23,7 @@ pub mod session;
 pub mod target;
 pub mod template;
 pub mod threshold;
+mod toxic_text;
 pub mod warning;
 
 use std::sync::Arc;
@@ -50,6 +51,7 @@ pub use session::{Delivery, Payload, Schedule, ScheduleKind, SendStep, Session, 
 pub use target::{ResolveOverride, Target, TlsPlan};
 pub use template::{Context, Names, Template, TemplateError};
 pub use threshold::{Comparison, StatisticKind, Statistics, Threshold};
+pub use toxic_text::{TimedToxic, ToxicError};
 pub use warning::Warning;
 
 /// A named, validated test plan.

@@ -17,6 +17,7 @@ use super::session;
 use super::timer::Timer;
 use crate::scenario::server::Stall;
 use crate::wire::Transport;
+use crate::wire::listener::is_shortage;
 use crate::wire::listener::{listen, set_backlog};
 
 /// After a restart, the port is still another's: try again so often.
@@ -197,12 +198,4 @@ async fn serve_tls(seat: super::lane::Seat, tcp: TcpStream) {
     if let Some(Ok(stream)) = session::unless_late(&seat.member, handshake).await {
         session::serve(seat, stream).await;
     }
-}
-
-/// EMFILE, ENFILE, ENOBUFS, ENOMEM.
-fn is_shortage(error: &io::Error) -> bool {
-    use nix::errno::Errno;
-    let shortages = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
-    let errno = error.raw_os_error().map(Errno::from_raw);
-    errno.is_some_and(|errno| shortages.contains(&errno))
 }

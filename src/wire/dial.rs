@@ -37,6 +37,9 @@ pub struct DialSettings {
     pub server_name: Option<String>,
     /// Addresses to use instead of resolving.
     pub overrides: Vec<Override>,
+    /// Where every TCP connection goes instead of the URL's host, which is then not resolved: a relay.
+    /// What is said on it (Host, SNI, path) stays the URL's.
+    pub via: Option<SocketAddr>,
 }
 
 /// How long each phase took. A phase that was not needed is `None`.
@@ -230,7 +233,10 @@ impl Dialler {
         progress: &Progress,
     ) -> Result<(Transport, Vec<u8>, Option<String>), Failure> {
         let mut lap = Lap::new(&progress.timings);
-        let (addresses, asked) = self.resolver.resolve(url).await;
+        let (addresses, asked) = match self.settings.via {
+            Some(relay) => (Ok(vec![relay]), false),
+            None => self.resolver.resolve(url).await,
+        };
         lap.end(|t, took| t.resolve = asked.then_some(took));
         progress.resolved.set(true);
         let addresses = addresses.map_err(|e| (FailureKind::Dns, e))?;
@@ -498,6 +504,7 @@ mod tests {
             (14, 0, 3, false),
         ] {
             let dialler = Dialler::new(DialSettings {
+                via: None,
                 timeout: 10 * SECOND,
                 nodelay: true,
                 tls: None,

@@ -38,6 +38,14 @@ pub fn set_backlog(listener: &impl AsFd, connections: Option<u32>) -> io::Result
     SockRef::from(listener).listen(connections)
 }
 
+/// Whether accepting or dialling failed for want of descriptors or memory: waiting helps.
+pub fn is_shortage(error: &io::Error) -> bool {
+    use nix::errno::Errno;
+    let shortages = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    errno.is_some_and(|errno| shortages.contains(&errno))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

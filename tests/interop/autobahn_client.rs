@@ -47,6 +47,7 @@ async fn echo(url: &str) -> String {
         tls: None,
         server_name: None,
         overrides: Vec::new(),
+        via: None,
     };
     let url = Url::parse(url).expect("a URL");
     let request = UpgradeRequest::new(&url, &[], Vec::new());

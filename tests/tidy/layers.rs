@@ -8,7 +8,7 @@ const ROWS: [&[&str]; 8] = [
     &["cli"],
     &["commands"],
     &["report"],
-    &["engine", "server", "probe", "compare"],
+    &["engine", "server", "relay", "probe", "compare"],
     &["scenario", "result"],
     &["wire", "metrics", "stats"],
     &["units", "clock", "exit", "failure"],

@@ -7,6 +7,7 @@
 mod conclude;
 mod observe;
 mod preflight;
+mod relay_process;
 mod server_process;
 mod signals;
 mod storms;
@@ -30,8 +31,9 @@ use crate::result::store::write_whole;
 use crate::scenario::{Scenario, redact};
 
 use observe::Timekeeper;
+use relay_process::RelayProcess;
 use server_process::ServerProcess;
-use timeline::{Driver, FaultLog};
+use timeline::{Driver, FaultDoer, FaultLog};
 
 /// How to run and what to show.
 #[derive(Clone, Debug)]
@@ -82,16 +84,18 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
         let files = store.dir().display();
         let _ = writeln!(talk, "shards: {shards}; results: {files}");
     }
-    let plan = Arc::new(Plan::new(Arc::clone(&scenario), shards)?);
+    let relay = relay(&scenario, options.quiet)?;
+    let mut plan = Plan::new(Arc::clone(&scenario), shards)?;
+    plan.via = relay.as_ref().map(RelayProcess::address);
+    let plan = Arc::new(plan);
     let log = FaultLog::default();
-    let driver = misbehave(&plan, server.as_ref(), &log)?;
+    let drivers = misbehave(&plan, server.as_ref(), relay.as_ref(), &log)?;
     let mut keeper = Timekeeper::new(&plan, store, server.as_mut(), log.clone(), options.quiet);
     let outcome = engine::run(&plan, interrupts, &mut keeper).context("start the generator")?;
     let observed = keeper.finish(outcome.ended);
-    if let Some(driver) = driver {
-        driver.stop();
-    }
+    drivers.into_iter().for_each(Driver::stop);
     let counts = server.as_ref().and_then(ServerProcess::counts);
+    stop_relay(relay, options);
     let reachable = server.is_none_or(|server| server.stop(Duration::from_secs(2)));
     let mut result = conclude::conclude(&plan, outcome, &observed, &log, started, reachable);
     result.server_counts = counts;
@@ -154,19 +158,56 @@ fn refuses(scenario: &Scenario, yes: bool) -> bool {
     !refusals.is_empty()
 }
 
-/// Starts to do the server's faults, if there are any.
+/// Starts to do the faults of the server and of the relay, if there are any.
 fn misbehave(
     plan: &Plan,
     server: Option<&ServerProcess>,
+    relay: Option<&RelayProcess>,
     log: &FaultLog,
-) -> anyhow::Result<Option<Driver>> {
-    let due = timeline::expand(plan, By::Server);
-    let Some(server) = server.filter(|_| !due.is_empty()) else {
-        return Ok(None);
+) -> anyhow::Result<Vec<Driver>> {
+    let scenario = &plan.scenario;
+    let by_server = server.map(|server| -> (By, Box<dyn FaultDoer>) {
+        (By::Server, Box::new(server.doer(scenario)))
+    });
+    let by_relay = relay
+        .map(|relay| -> (By, Box<dyn FaultDoer>) { (By::Relay, Box::new(relay.doer(scenario))) });
+    let mut drivers = Vec::new();
+    for (by, doer) in [by_server, by_relay].into_iter().flatten() {
+        let due = timeline::expand(plan, by);
+        if !due.is_empty() {
+            let driver = Driver::start(plan.epoch, due, doer, log.clone());
+            drivers.push(driver.context("start the thread for faults")?);
+        }
+    }
+    Ok(drivers)
+}
+
+fn relay(scenario: &Scenario, quiet: bool) -> anyhow::Result<Option<RelayProcess>> {
+    let plan = scenario.relay.as_ref();
+    let start = |plan| RelayProcess::start(plan, &scenario.target, scenario.seed, quiet);
+    plan.map(start).transpose()
+}
+
+/// Says what the relay did, and whether it could not do what it was told.
+fn stop_relay(relay: Option<RelayProcess>, options: &Options) {
+    let Some(mut relay) = relay else {
+        return;
     };
-    let doer = Box::new(server.doer(&plan.scenario));
-    let driver = Driver::start(plan.epoch, due, doer, log.clone());
-    driver.context("start the thread for faults").map(Some)
+    let mut talk = anstream::stderr();
+    let ended = relay.has_ended();
+    let (totals, error) = relay.stop(Duration::from_secs(2));
+    if ended {
+        let _ = writeln!(
+            talk,
+            "warning: the relay ended before the run: clients found nobody"
+        );
+    }
+    if let Some(error) = error {
+        let _ = writeln!(talk, "warning: the relay: {error}");
+    }
+    if let Some(totals) = totals.filter(|_| options.verbose) {
+        let _ = writeln!(talk, "relay: {}", totals);
+    }
 }
 
 fn open_store(

@@ -104,6 +104,7 @@ impl<'a> Timekeeper<'a> {
 
 impl Observer for Timekeeper<'_> {
     fn interval(&mut self, interval: &Interval, total: &Total) -> ControlFlow<String> {
+        self.faults.clients(&self.plan, &interval.events.faults);
         let busy_limit = self.plan.scenario.validity.busy;
         let row = self.timeline.add(
             interval,

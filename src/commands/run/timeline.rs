@@ -13,7 +13,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock::{Epoch, Offset};
+use crate::engine::faults::is_instant;
 use crate::engine::plan::Plan;
+use crate::metrics::event::FaultHit;
 use crate::result::FaultRecord;
 use crate::result::fault::By;
 use crate::scenario::{FaultKind, ServerFault};
@@ -57,34 +59,26 @@ pub struct Due {
 /// The faults of `by` in the order of their times.
 pub fn expand(plan: &Plan, by: By) -> Vec<Due> {
     let scenario = &plan.scenario;
-    let start = plan.phases.warm_up_end;
-    let measure = plan.phases.measure_end.since(start);
     let mut all = Vec::new();
-    for (index, fault) in scenario.faults.iter().enumerate() {
+    for (id, occurrence) in (1..).zip(&plan.faults) {
+        let fault = &scenario.faults[occurrence.fault];
         let (doer, instant) = match &fault.kind {
-            FaultKind::Client { .. } => (By::Client, false),
+            FaultKind::Client { fault, .. } => (By::Client, is_instant(fault)),
             FaultKind::Server(plan) => {
                 let instant = matches!(plan.fault, ServerFault::DropConnections { .. });
                 (By::Server, instant)
             }
             FaultKind::Relay(_) => (By::Relay, false),
         };
-        let seed = scenario.seed ^ (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        for time in fault.times(measure, seed) {
-            all.push(Due {
-                id: 0,
-                fault: index,
-                kind: fault.kind.name(),
-                by: doer,
-                at: start + time,
-                duration: fault.duration,
-                instant,
-            });
-        }
-    }
-    all.sort_by_key(|due| (due.at, due.fault));
-    for (id, due) in (1..).zip(&mut all) {
-        due.id = id;
+        all.push(Due {
+            id,
+            fault: occurrence.fault,
+            kind: fault.kind.name(),
+            by: doer,
+            at: occurrence.at,
+            duration: fault.duration,
+            instant,
+        });
     }
     all.retain(|due| due.by == by);
     all
@@ -98,6 +92,38 @@ impl FaultLog {
     /// The records so far; not to be held.
     pub fn records(&self) -> MutexGuard<'_, Vec<FaultRecord>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl FaultLog {
+    /// Writes down what our own clients did in an interval, merged over the shards.
+    pub fn clients(&self, plan: &Plan, hits: &[FaultHit]) {
+        for hit in hits {
+            let (Some(occurrence), id) = (plan.faults.get(hit.occurrence), hit.occurrence) else {
+                continue;
+            };
+            let fault = &plan.scenario.faults[occurrence.fault];
+            let planned_s = occurrence.at.secs_f64();
+            let mut records = self.records();
+            let same = |r: &&mut FaultRecord| r.occurrence == id && r.by == By::Client;
+            if let Some(known) = records.iter_mut().find(same) {
+                known.clients = known.clients.map(|clients| clients + hit.clients);
+                continue;
+            }
+            records.push(FaultRecord {
+                occurrence: id,
+                fault: occurrence.fault,
+                kind: fault.kind.name().to_owned(),
+                by: By::Client,
+                planned_s,
+                sent_s: hit.at.secs_f64(),
+                acked_s: Some(hit.at.secs_f64()),
+                until_s: occurrence.until.map(Offset::secs_f64),
+                instant: matches!(&fault.kind, FaultKind::Client { fault, .. } if is_instant(fault)),
+                clients: Some(hit.clients),
+                error: None,
+            });
+        }
     }
 }
 
@@ -223,6 +249,8 @@ impl Work {
             }
         }
         records.push(FaultRecord {
+            occurrence: usize::try_from(due.id - 1).unwrap_or_default(),
+            clients: None,
             fault: due.fault,
             kind: due.kind.to_owned(),
             by: due.by,

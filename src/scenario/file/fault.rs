@@ -1,11 +1,15 @@
 //! `[[fault]]` and `[relay]`: every kind with the keys that mean something to it.
 
+use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::time::Duration;
 
+use super::super::address::Address;
 use super::super::fault::{
     ClientFault, Fault, FaultKind, ServerEnding, ServerFault, ServerFaultPlan,
 };
 use super::super::relay::{Direction, FrameKind, RelayPlan, Toxic, ToxicKind};
+use super::super::target::Target;
 use super::builder::Builder;
 use super::section::Section;
 use super::tables::{self, CLIENT_FAULTS, SERVER_FAULTS};
@@ -13,8 +17,16 @@ use super::tree::Node;
 
 /// Keys that every `[[fault]]` may have.
 const TIMELINE: [&str; 5] = ["at", "kind", "every", "count", "jitter"];
-/// Keys that every toxic may have.
-const PATH: [&str; 4] = ["share", "probability", "direction", "frames"];
+/// Keys that toxics may have; the last two choose frames or pieces, where the kind does so.
+const PATH: [&str; 4] = ["share", "direction", "probability", "frames"];
+
+fn path(kind: &str) -> &'static [&'static str] {
+    match kind {
+        _ if !tables::TOXICS.contains(&kind) => &[],
+        _ if ToxicKind::is_selective(kind) => &PATH,
+        _ => &PATH[..2],
+    }
+}
 
 /// The keys of a kind: those it needs, and those it may have beside the timeline's.
 struct Keys {
@@ -86,7 +98,20 @@ impl Builder<'_> {
         faults.collect()
     }
 
-    pub(super) fn relay(&mut self, section: &Section<'_>) -> RelayPlan {
+    pub(super) fn relay(&mut self, section: &Section<'_>, target: &Target) -> RelayPlan {
+        let mut places = BTreeSet::new();
+        for url in &target.urls {
+            let noted: Result<(), Infallible> = self.samples(url, |text, _| {
+                places.extend(Address::parse(text).map(|url| (url.host, url.port)));
+                Ok(())
+            });
+            let Ok(()) = noted;
+        }
+        if places.len() > 1 {
+            let message = "a relay has one target, but the URLs are of several hosts or ports";
+            let hint = "keep the URLs of one host and port, or remove [relay]";
+            self.findings.contradiction(section.owner(), message, hint);
+        }
         let toxics = section.children("toxics", &tables::TOXIC);
         RelayPlan {
             listen: section
@@ -126,17 +151,16 @@ impl Builder<'_> {
     fn fault_keys(&mut self, section: &Section<'_>, common: &[&str]) {
         let kind = section.text("kind");
         let known = keys_of(kind);
-        let is_toxic = tables::TOXICS.contains(&kind);
+        let path = path(kind);
         let means = |key: &str| {
             common.contains(&key)
                 || known.needs.contains(&key)
                 || known.may.contains(&key)
-                || (is_toxic && PATH.contains(&key))
+                || path.contains(&key)
         };
         for key in section.keys().filter(|key| !means(key)) {
             let all: Vec<&str> = known.needs.iter().chain(known.may).copied().collect();
             let all: Vec<&str> = all.into_iter().filter(|key| section.knows(key)).collect();
-            let path = if is_toxic { &PATH[..] } else { &[] };
             let all = [all.as_slice(), path].concat().join(", ");
             let message = format!("`{key}` has no meaning with the fault {kind}");
             let hint = if all.is_empty() {

@@ -275,7 +275,7 @@ impl Builder<'_> {
         let validity = root.child("validity", &tables::VALIDITY);
         let relay = root.child("relay", &tables::RELAY);
         let faults = self.faults(root, measure, (server.is_some(), relay.is_there()));
-        let relay = relay.is_there().then(|| self.relay(&relay));
+        let relay = relay.is_there().then(|| self.relay(&relay, &target));
         let run = load.duration();
         let beats = !matches!(heartbeat.style, super::HeartbeatStyle::None);
         if beats && root.get("heartbeat").is_some() && heartbeat.interval > run {

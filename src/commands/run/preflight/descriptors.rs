@@ -32,6 +32,26 @@ pub fn judge(forecast: &Forecast, limit: u64) -> anyhow::Result<String> {
     ))
 }
 
+/// Descriptors of a relay beside its connections.
+const RELAY_OWN: u64 = 32;
+
+/// The same for the relay's process: a connection on each side for every client.
+pub fn judge_relay(forecast: &Forecast, limit: u64) -> anyhow::Result<String> {
+    let clients = u64::from(forecast.max_clients);
+    let needed = 2 * clients + RELAY_OWN;
+    if needed > limit {
+        bail!(
+            "the relay needs {needed} descriptors for {clients} clients (two each), but a process \
+             may open {limit}\n\
+             hint: run fewer clients, or raise the hard limit (`ulimit -Hn`, systemd LimitNOFILE=)"
+        );
+    }
+    Ok(format!(
+        "relay: {} descriptors (two for each client)",
+        count(needed)
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::forecast;
@@ -47,6 +67,9 @@ mod tests {
         );
         let refused = judge(&needs, 1_127).expect_err("one too few").to_string();
         assert!(refused.contains("may open 1127\nhint: "), "{refused}");
+        assert!(judge_relay(&needs, 2_032).is_ok());
+        let refused = judge_relay(&needs, 2_031).expect_err("one too few");
+        assert!(refused.to_string().contains("needs 2032"), "{refused}");
         assert!(
             judge(&needs, u64::MAX)
                 .expect("unknown")

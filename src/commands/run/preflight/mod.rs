@@ -27,12 +27,15 @@ pub struct Findings {
 /// Asks the machine; the error says what does not fit.
 pub fn check(scenario: &Scenario, shards: u16) -> anyhow::Result<Findings> {
     let forecast = Forecast::of(scenario);
-    let facts = vec![
+    let mut facts = vec![
         descriptors::judge(&forecast, descriptors::limit())?,
         ports::judge(&forecast, ports::usable())?,
         memory::judge(&forecast, memory::available())?,
         cores::fact(shards),
     ];
+    if scenario.relay.is_some() {
+        facts.push(descriptors::judge_relay(&forecast, descriptors::limit())?);
+    }
     let warnings = cores::warning(scenario, shards).into_iter().collect();
     Ok(Findings { facts, warnings })
 }
