@@ -13,7 +13,7 @@ mod frame;
 pub mod listener;
 mod outbox;
 mod resolve;
-mod response;
+pub mod response;
 mod tls;
 mod tls_server;
 mod upgrade;
