@@ -102,6 +102,10 @@ fn not_http(bytes: &[u8]) -> Option<BadUpgrade> {
     if let [0x15 | 0x16, 0x03, ..] = bytes {
         return Some(BadUpgrade::LooksLikeTls);
     }
+    if let [0x15 | 0x16] = bytes {
+        // The next byte tells.
+        return None;
+    }
     let start = &bytes[..bytes.len().min(5)];
     (!b"HTTP/".starts_with(start)).then_some(BadUpgrade::NotHttp)
 }
@@ -275,6 +279,17 @@ mod tests {
             });
             assert!(used >= Some(GOOD.len()), "{step} bytes at a time");
             assert!(judged < 10, "{step} bytes at a time: judged {judged} times");
+        }
+    }
+
+    #[test]
+    fn one_byte_of_tls_is_not_yet_told_from_garbage() {
+        assert_eq!(kind("\u{15}"), Err(None));
+        for (bytes, what) in [
+            ("\u{15}\u{3}", BadUpgrade::LooksLikeTls),
+            ("\u{15}x", BadUpgrade::NotHttp),
+        ] {
+            assert_eq!(kind(bytes), Err(Some(FailureKind::BadUpgrade(what))));
         }
     }
 
