@@ -18,7 +18,7 @@ interval = "1s"
 timeout = "1s"
 [[session]]
 [[session.step]]
-send = "{{seq}}"
+send = "{{seq}} {{intended_us}}"
 reply = { json = { "/id" = "{{seq}}", "/a/0" = "x" }, capture = { token = "/token" } }
 delivery = { json = { "/kind" = "d" }, sent = "/t" }
 [[session.step]]
@@ -44,7 +44,7 @@ pub fn body(data: &[u8]) {
             parts.remove(0);
             scenario
         }
-        _ => read(&format!("{HEAD}{SESSIONS}")).expect("a scenario"),
+        _ => read(&format!("{HEAD}{SESSIONS}")).unwrap_or_else(|problems| panic!("{problems}")),
     };
     for index in 0..scenario.sessions.len().min(4) {
         judge(&scenario, index, &parts);
