@@ -185,14 +185,20 @@ impl Histogram {
                 inner.low()
             )));
         }
+        // So that sums of some of them can be written again.
+        if inner.len() > MAX_COUNT {
+            return Err(HistogramError("more than 2^53 samples".to_owned()));
+        }
         inner.auto(true);
         Ok(Self(inner))
     }
 }
 
 /// The first bytes of the uncompressed and of the compressed format, version 2.
-const PLAIN: [u8; 4] = 0x1c84_9303_u32.to_be_bytes();
-const COMPRESSED: [u8; 4] = 0x1c84_9304_u32.to_be_bytes();
+const PLAIN: [u8; 4] = 0x1c84_9313_u32.to_be_bytes();
+const COMPRESSED: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
+/// Most samples of a histogram that is read.
+const MAX_COUNT: u64 = 1 << 53;
 /// Bytes before the counts of the uncompressed format.
 const HEADER: usize = 40;
 /// More than any histogram of [`DIGITS`] digits takes: 56,320 counts of at most 9 bytes.
