@@ -61,6 +61,44 @@ fn good_seeds_are_not_refused() {
     }
 }
 
+/// Large and mean, each in a way of its own: an answer comes, where once it took minutes or all memory.
+#[test]
+fn hostile_sizes_come_to_an_end() {
+    const HEAD: &str = "name = \"x\"\ntarget.url = \"ws://h/\"\n\
+        load.stages = [ { duration = \"1s\", clients = 1 } ]\n";
+    const STEP: &str = "[[session]]\n[[session.step]]\n";
+    let large = 900_000;
+    let regexes = "[[session.step]]\nexpect = { regex = \"\\\\pL{30}\" }\n".repeat(9_000);
+    for text in [
+        format!("{HEAD}[thresholds]\n\"{}\" = \"< 1s\"\n", "x".repeat(large)),
+        format!("{HEAD}[[session]]\n{regexes}"),
+        format!(
+            "{HEAD}{STEP}expect = {{ regex = \"{}\" }}\n",
+            "a|".repeat(large / 2)
+        ),
+        format!(
+            "{HEAD}{STEP}send = \"{}\"\n",
+            "{{text 16777216}}".repeat(50_000)
+        ),
+        format!("{HEAD}{STEP}send = \"{}\"\n", "{{seq}}".repeat(100_000)),
+        format!(
+            "{HEAD}{STEP}expect = {{ json = {{ \"{}\" = 1 }} }}\n",
+            "/a".repeat(large / 2)
+        ),
+        format!("[{}]\n", vec!["a"; 10_000].join(".")),
+        format!("a = {}", "[".repeat(large)),
+    ] {
+        check("scenario", text.as_bytes());
+    }
+    let nested = "{\"a\":".repeat(large / 5);
+    check("extract", format!("/a/a\n---\n{nested}").as_bytes());
+    check(
+        "extract",
+        format!("{}\n---\n{{\"a\":1}}", "/a".repeat(large / 2)).as_bytes(),
+    );
+    check("matching", format!("---\n{nested}").as_bytes());
+}
+
 /// One change of some bytes.
 #[derive(Clone, Debug)]
 enum Change {
