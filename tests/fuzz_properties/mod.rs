@@ -10,8 +10,11 @@ mod scenario;
 mod template;
 mod upgrade;
 
+/// What one target does with its bytes.
+type Body = fn(&[u8]);
+
 /// Name (also of the seed folder) and body of every target.
-pub const TARGETS: [(&str, fn(&[u8])); 11] = [
+pub const TARGETS: [(&str, Body); 11] = [
     ("close", frames::close),
     ("extract", extract::body),
     ("frames_client", frames::client),
