@@ -6,6 +6,7 @@
 //! It does not format anything.
 
 use std::fmt;
+use std::io::Read as _;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -172,8 +173,10 @@ impl Histogram {
         let bytes = STANDARD
             .decode(text.trim())
             .map_err(|error| HistogramError(error.to_string()))?;
+        let plain = inflate(bytes)?;
+        check_announced(&plain)?;
         let mut inner: hdrhistogram::Histogram<u64> = Deserializer::new()
-            .deserialize(&mut bytes.as_slice())
+            .deserialize(&mut plain.as_slice())
             .map_err(|error| HistogramError(error.to_string()))?;
         if inner.sigfig() != DIGITS || inner.low() != 1 {
             return Err(HistogramError(format!(
@@ -182,9 +185,64 @@ impl Histogram {
                 inner.low()
             )));
         }
+        // So that sums of some of them can be written again.
+        if inner.len() > MAX_COUNT {
+            return Err(HistogramError("more than 2^53 samples".to_owned()));
+        }
         inner.auto(true);
         Ok(Self(inner))
     }
+}
+
+/// The first bytes of the uncompressed and of the compressed format, version 2.
+const PLAIN: [u8; 4] = 0x1c84_9313_u32.to_be_bytes();
+const COMPRESSED: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
+/// Most samples of a histogram that is read.
+const MAX_COUNT: u64 = 1 << 53;
+/// Bytes before the counts of the uncompressed format.
+const HEADER: usize = 40;
+/// More than any histogram of [`DIGITS`] digits takes: 56,320 counts of at most 9 bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// The uncompressed format; a few bytes cannot become more than [`LARGEST`].
+fn inflate(bytes: Vec<u8>) -> Result<Vec<u8>, HistogramError> {
+    if !bytes.starts_with(&COMPRESSED) {
+        return Ok(bytes);
+    }
+    let mut plain = Vec::new();
+    let deflated = bytes.get(8..).unwrap_or_default();
+    let mut reader = flate2::read::ZlibDecoder::new(deflated).take(LARGEST);
+    match reader.read_to_end(&mut plain) {
+        Ok(_) => Ok(plain),
+        Err(error) => Err(HistogramError(error.to_string())),
+    }
+}
+
+/// Refuses what the crate would believe: it reserves as many bytes as are announced, up to 4 GiB.
+fn check_announced(plain: &[u8]) -> Result<(), HistogramError> {
+    let field = |at: usize| plain.get(at..at + 4).and_then(|b| b.first_chunk::<4>());
+    if field(0) != Some(&PLAIN) {
+        return Err(HistogramError("no HdrHistogram of version 2".to_owned()));
+    }
+    let (Some(length), Some(digits)) = (field(4), field(12)) else {
+        return Err(HistogramError("its header is cut".to_owned()));
+    };
+    let length = u32::from_be_bytes(*length) as usize;
+    let there = plain.len().saturating_sub(HEADER);
+    if length > there {
+        let text = format!("{length} bytes announced, {there} are there");
+        return Err(HistogramError(text));
+    }
+    let digits = u32::from_be_bytes(*digits);
+    if digits != u32::from(DIGITS) {
+        let text = format!("{digits} digits, expected {DIGITS}");
+        return Err(HistogramError(text));
+    }
+    // The crate negates such a number, which has no positive counterpart.
+    if plain.windows(9).any(|bytes| bytes == [0xff; 9]) {
+        return Err(HistogramError("a count is out of range".to_owned()));
+    }
+    Ok(())
 }
 
 impl PartialEq for Histogram {
@@ -343,6 +401,22 @@ mod tests {
         for text in ["", "!", "AAAA", &good[..good.len() / 2], &good[4..]] {
             assert!(Histogram::decode(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_few_bytes_reserve_no_gigabytes() {
+        let header = |length: u32, digits: u32| {
+            let mut bytes = PLAIN.to_vec();
+            for word in [length, 0, digits, 0, 1, 0, 60_000_000] {
+                bytes.extend_from_slice(&word.to_be_bytes());
+            }
+            bytes.extend_from_slice(&1_f64.to_be_bytes());
+            STANDARD.encode(bytes)
+        };
+        assert!(Histogram::decode(&header(0, 3)).is_ok());
+        let error = Histogram::decode(&header(u32::MAX, 3)).unwrap_err();
+        assert!(error.to_string().contains("4294967295 bytes announced, 0"));
+        assert!(Histogram::decode(&header(0, 5)).is_err());
     }
 
     #[test]

@@ -58,9 +58,28 @@ impl RunResult {
                 path: path(),
                 version,
             }),
-            Some(_) if ours => Self::deserialize(value).map_err(damaged),
+            Some(_) if ours => {
+                let counts = value.as_object().into_iter().flatten();
+                let mut counts = counts.filter(|(key, _)| *key != "scenario");
+                if counts.any(|(_, value)| !is_countable(value)) {
+                    let text = "a count is larger than 2^53";
+                    return Err(damaged(serde::de::Error::custom(text)));
+                }
+                Self::deserialize(value).map_err(damaged)
+            }
             _ => Err(LoadError::Foreign { path: path() }),
         }
+    }
+}
+
+/// Whether every whole number in it is a possible count, so that sums of some of them fit: those that
+/// JSON carries exactly. The seed of a scenario may be any number.
+fn is_countable(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Number(number) => number.as_u64().is_none_or(|n| n <= 1 << 53),
+        serde_json::Value::Array(items) => items.iter().all(is_countable),
+        serde_json::Value::Object(entries) => entries.values().all(is_countable),
+        _ => true,
     }
 }
 

@@ -133,7 +133,7 @@ impl Summary {
     /// Connections that were lost rather than closed as planned.
     pub fn connections_lost(&self) -> u64 {
         let lost = self.closes.iter().filter(|row| row.failure);
-        lost.map(|row| row.count).sum()
+        lost.fold(0, |sum, row| sum.saturating_add(row.count))
     }
 }
 

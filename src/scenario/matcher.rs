@@ -21,6 +21,10 @@ pub enum Matcher {
     Echo,
 }
 
+/// Most segments of a pointer: JSON nested deeper than 127 is not read, and a walk along a pointer
+/// takes stack.
+const MAX_SEGMENTS: usize = 100;
+
 /// A JSON pointer (RFC 6901), compiled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pointer {
@@ -53,6 +57,14 @@ impl Pointer {
                 length: text.len(),
                 message: "a JSON pointer starts with `/`",
                 hint: "write for example \"/id\" or \"/user/name\" (RFC 6901)",
+            });
+        }
+        if text.matches('/').count() > MAX_SEGMENTS {
+            return Err(PointerError {
+                offset: 0,
+                length: text.len(),
+                message: "a JSON pointer has at most 100 segments",
+                hint: "messages nested deeper than 127 levels are not read at all",
             });
         }
         for (at, _) in text.match_indices('~') {
@@ -112,6 +124,8 @@ mod tests {
         assert_eq!(tokens("/"), [""]);
         assert_eq!(tokens("/foo/0"), ["foo", "0"]);
         assert_eq!(tokens("/a~1b/m~0n/~01"), ["a/b", "m~n", "~1"]);
+        assert!(Pointer::parse(&"/a".repeat(100)).is_ok());
+        assert!(Pointer::parse(&"/a".repeat(101)).is_err());
         assert_eq!(Pointer::parse("id").expect_err("no slash").offset, 0);
         assert_eq!(Pointer::parse("/a~2").expect_err("bad escape").offset, 2);
         assert_eq!(Pointer::parse("/a~").expect_err("bad escape").offset, 2);

@@ -127,6 +127,9 @@ pub async fn receive_request<S: AsyncRead + Unpin>(
             )
             .into());
         }
+        // Empty lines before the request line are skipped (RFC 9112 2.2): they end nothing.
+        let blank = head.iter().take_while(|b| matches!(b, b'\r' | b'\n'));
+        let searched = searched.max(blank.count());
         let ends = head[searched..].windows(4).any(|w| w == b"\r\n\r\n");
         if ends {
             return Ok(parse_request(head)?);

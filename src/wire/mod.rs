@@ -13,7 +13,7 @@ mod frame;
 pub mod listener;
 mod outbox;
 mod resolve;
-mod response;
+pub mod response;
 mod tcp_info;
 mod tls;
 mod tls_server;

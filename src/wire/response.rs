@@ -1,4 +1,7 @@
 //! The answer to an upgrade: read with a limit, judged by RFC 6455 4.1, kept for diagnosis.
+//!
+//! Promises: a head is judged whole, so how its bytes were cut changes nothing; once [`MAX_HEAD`]
+//! bytes are there it is judged in any case, so an answer that never ends takes no more memory.
 
 use std::time::Duration;
 
@@ -11,8 +14,10 @@ const MAX_HEADERS: usize = 1024;
 
 /// A refused or broken answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub struct Refusal {
+    /// What went wrong, to be counted.
     pub kind: FailureKind,
+    /// The evidence in words, escaped and cut.
     pub detail: String,
     /// The body's start is worth waiting a moment for: its length is not in the buffer yet.
     pub has_body: bool,
@@ -22,20 +27,23 @@ pub(super) struct Refusal {
 
 /// What the bytes read so far mean.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Judgement {
+pub enum Judgement {
     /// Read on.
     Incomplete,
     /// A correct 101; so many bytes belong to its head.
     Accepted {
+        /// Bytes of the head; whatever follows are frames.
         used: usize,
+        /// What the server chose, one of those offered.
         subprotocol: Option<String>,
     },
+    /// Not a WebSocket, and why.
     Refused(Refusal),
 }
 
 /// Whether an answer that was incomplete at `seen` bytes is worth judging again: so that a head that
 /// comes in a thousand pieces is not parsed a thousand times.
-pub(super) fn may_be_whole(bytes: &[u8], seen: usize) -> bool {
+pub fn may_be_whole(bytes: &[u8], seen: usize) -> bool {
     // The first bytes may show that it is not HTTP; a line end may have come in part.
     let fresh = &bytes[seen.saturating_sub(3)..];
     let blank_line = fresh.contains(&b'\n')
@@ -43,8 +51,9 @@ pub(super) fn may_be_whole(bytes: &[u8], seen: usize) -> bool {
     seen < 8 || blank_line || bytes.len() >= MAX_HEAD
 }
 
-/// Judges what has been read; skips interim answers (RFC 9110 15.2) by removing them.
-pub(super) fn judge(bytes: &mut Vec<u8>, accept: &str, offered: &[String]) -> Judgement {
+/// Judges what has been read; skips interim answers (RFC 9110 15.2) by removing them. `accept` is what
+/// Sec-WebSocket-Accept has to say, `offered` the subprotocols that were offered.
+pub fn judge(bytes: &mut Vec<u8>, accept: &str, offered: &[String]) -> Judgement {
     loop {
         if let Some(what) = not_http(bytes) {
             let detail = format!("answered with {}", excerpt(bytes));
@@ -97,6 +106,10 @@ fn refused(kind: FailureKind, detail: String) -> Judgement {
 fn not_http(bytes: &[u8]) -> Option<BadUpgrade> {
     if let [0x15 | 0x16, 0x03, ..] = bytes {
         return Some(BadUpgrade::LooksLikeTls);
+    }
+    if let [0x15 | 0x16] = bytes {
+        // The next byte tells.
+        return None;
     }
     let start = &bytes[..bytes.len().min(5)];
     (!b"HTTP/".starts_with(start)).then_some(BadUpgrade::NotHttp)
@@ -283,6 +296,17 @@ mod tests {
             });
             assert!(used >= Some(GOOD.len()), "{step} bytes at a time");
             assert!(judged < 10, "{step} bytes at a time: judged {judged} times");
+        }
+    }
+
+    #[test]
+    fn one_byte_of_tls_is_not_yet_told_from_garbage() {
+        assert_eq!(kind("\u{15}"), Err(None));
+        for (bytes, what) in [
+            ("\u{15}\u{3}", BadUpgrade::LooksLikeTls),
+            ("\u{15}x", BadUpgrade::NotHttp),
+        ] {
+            assert_eq!(kind(bytes), Err(Some(FailureKind::BadUpgrade(what))));
         }
     }
 

@@ -1,5 +1,6 @@
 //! What all builders share: the findings so far, the data set, the folder of the scenario.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub(super) struct Builder<'a> {
     pub findings: Findings,
     /// Steps so far, in all sessions.
     pub steps: usize,
+    /// Regular expressions read so far.
+    pub regexes: usize,
 }
 
 /// What a template may use where it stands.
@@ -105,6 +108,18 @@ impl Builder<'_> {
         }
         Some(path)
     }
+}
+
+/// Reads a whole file; what has no size, such as a device, may not have more than `limit` bytes either.
+pub(super) fn read_at_most(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut file = std::fs::File::open(path)?.take(limit + 1);
+    file.read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let text = format!("it has more than {limit} bytes");
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, text));
+    }
+    Ok(bytes)
 }
 
 /// The operating system's reason without its number.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::DataSet;
 use super::super::template::is_reserved;
-use super::builder::{Builder, reason};
+use super::builder::{Builder, read_at_most, reason};
 use super::section::Section;
 use super::tables;
 
@@ -50,8 +50,8 @@ fn read(path: &Path) -> Result<DataSet, (String, String)> {
         Ok(_) => {}
         Err(error) => return Err(fail(format!("cannot read the data: {}", reason(&error)))),
     }
-    let bytes =
-        std::fs::read(path).map_err(|e| fail(format!("cannot read the data: {}", reason(&e))))?;
+    let bytes = read_at_most(path, MAX_FILE)
+        .map_err(|e| fail(format!("cannot read the data: {}", reason(&e))))?;
     parse(&bytes)
 }
 
@@ -120,7 +120,15 @@ fn parse(bytes: &[u8]) -> Result<DataSet, (String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use std::path::Path;
+
+    use super::{parse, read_at_most};
+
+    #[test]
+    fn what_never_ends_is_refused() {
+        let error = read_at_most(Path::new("/dev/zero"), 10).expect_err("endless");
+        assert_eq!(error.to_string(), "it has more than 10 bytes");
+    }
 
     #[test]
     fn rows_are_read_and_broken_files_refused() {

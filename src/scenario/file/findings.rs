@@ -3,6 +3,18 @@
 use super::super::problem::{Kind, MAX_KEPT, Place, Problem};
 use super::super::warning::Warning;
 
+/// Bytes of a message or hint: they repeat names from the file, which may be as long as the file.
+const LONGEST: usize = 2_000;
+
+/// Text of at most [`LONGEST`] bytes and an ellipsis.
+fn cut(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push_str("...");
+    }
+    text
+}
+
 /// Collected while reading; problems end it at the end, not at the first one.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
@@ -33,8 +45,8 @@ impl Findings {
         self.problems.push(Problem {
             kind,
             place: Some(place.clone()),
-            message: message.into(),
-            hint: hint.into(),
+            message: cut(message.into()),
+            hint: cut(hint.into()),
         });
     }
 

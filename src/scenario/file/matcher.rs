@@ -8,6 +8,11 @@ use super::tree::{Node, Value};
 
 const KINDS: [&str; 5] = ["json", "text", "prefix", "regex", "echo"];
 
+/// Regular expressions of a scenario: each takes up to a megabyte and some milliseconds to compile.
+const MAX_REGEXES: usize = 100;
+/// Bytes of the longest one.
+const LONGEST_REGEX: usize = 10_000;
+
 impl Builder<'_> {
     /// The one matcher of a table; `None` when there is none (reported). `echo`: whether there is a
     /// message that can come back.
@@ -92,6 +97,15 @@ impl Builder<'_> {
 
     fn regex(&mut self, node: &Node) -> Option<Matcher> {
         let text = node.as_text()?;
+        self.regexes += 1;
+        if self.regexes > MAX_REGEXES || text.len() > LONGEST_REGEX {
+            let message = format!(
+                "more than {MAX_REGEXES} regular expressions, or one longer than {LONGEST_REGEX} bytes"
+            );
+            let hint = "use `json`, `text` or `prefix` where they do";
+            self.findings.value(&node.place, message, hint);
+            return None;
+        }
         let built = regex::RegexBuilder::new(text)
             .size_limit(1 << 20)
             .nest_limit(100)

@@ -118,6 +118,7 @@ impl Scenario {
             data: None,
             findings,
             steps: 0,
+            regexes: 0,
         };
         let scenario = builder.scenario(&Section::new(&tables::ROOT, &root), text, statistics);
         let problems = worth_showing(builder.findings.problems);

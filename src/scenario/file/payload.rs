@@ -4,7 +4,7 @@ use base64::Engine;
 use bytes::Bytes;
 
 use super::super::Payload;
-use super::builder::{Builder, Scope, reason};
+use super::builder::{Builder, Scope, read_at_most, reason};
 use super::section::Section;
 use super::tables;
 
@@ -65,7 +65,7 @@ impl Builder<'_> {
             Ok(size) if size > MAX_FILE => {
                 format!("the file has {size} bytes; at most {MAX_FILE} can be sent")
             }
-            _ => match std::fs::read(&path) {
+            _ => match read_at_most(&path, MAX_FILE) {
                 Ok(bytes) => return Some(Payload::Binary(Bytes::from(bytes))),
                 Err(error) => format!("cannot read the file: {}", reason(&error)),
             },

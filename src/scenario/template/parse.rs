@@ -43,6 +43,7 @@ pub(super) fn template(text: &str, names: &Names<'_>) -> Result<Vec<Part>, Templ
     let mut parts = Vec::new();
     let mut literal = String::new();
     let mut at = 0;
+    let mut random = 0;
     while let Some(found) = text[at..].find("{{") {
         let start = at + found;
         literal.push_str(&text[at..start]);
@@ -71,7 +72,19 @@ pub(super) fn template(text: &str, names: &Names<'_>) -> Result<Vec<Part>, Templ
             at: 0,
             names,
         };
-        parts.push(hole.part()?);
+        let part = hole.part()?;
+        if let Part::Text(length) = part {
+            random += length as u64;
+        }
+        if random > MAX_TEXT {
+            return Err(TemplateError {
+                offset: at - 2,
+                length: hole_length + 4,
+                message: format!("all `text N` together make more than {MAX_TEXT} bytes"),
+                hint: "use shorter ones".to_owned(),
+            });
+        }
+        parts.push(part);
         at += hole_length + 2;
     }
     literal.push_str(&text[at..]);
