@@ -8,7 +8,9 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::server_flags::ServerFlags;
+use crate::commands::storm::OWN;
 use crate::scenario::TimedToxic;
+use crate::scenario::reconnect;
 use crate::units::{ByteSize, Count, Rate, TimeSpan};
 
 const START: &str = "Start here:
@@ -62,6 +64,8 @@ pub enum Command {
     Serve(Box<ServeArguments>),
     /// Pass connections on to a target over a path that misbehaves as told
     Relay(Box<RelayArguments>),
+    /// Run the same storm under several reconnect policies and compare them in one table
+    Storm(Box<StormArguments>),
     /// Validate a scenario and print the plan in words, with the resources it needs
     Check(Box<CheckArguments>),
     /// Write a commented starter scenario
@@ -187,6 +191,76 @@ pub struct RunArguments {
     /// Print result.json on stdout instead of the summary
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+}
+
+/// `wsbench storm`.
+#[derive(Args, Debug)]
+#[command(after_help = storm_policies())]
+pub struct StormArguments {
+    /// A scenario file (- is stdin) in which clients lose their connections, e.g. by a [[fault]]
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: PathBuf,
+    /// Policies to compare, by name
+    #[arg(
+        long,
+        value_name = "NAME,...",
+        value_delimiter = ',',
+        default_value = "fixed,exponential,full,equal,decorrelated,socketio,phoenix,signalr",
+        value_parser = storm_policy
+    )]
+    pub policies: Vec<String>,
+    #[command(flatten)]
+    pub overrides: OverrideArguments,
+    /// Yes, the target is mine to load (see wsbench run --help)
+    #[arg(
+        long,
+        env = "WSBENCH_YES",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "Limits"
+    )]
+    pub yes: bool,
+    /// Do not dial once before each load
+    #[arg(long, help_heading = "Limits")]
+    pub no_test_dial: bool,
+    /// Write results into this folder, one below it for each policy, instead of results/NAME-POLICY/TIME/
+    #[arg(long, value_name = "DIR", env = "WSBENCH_OUT", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    /// What the table is written as
+    #[arg(long, short, default_value = "terminal", help_heading = "Output")]
+    pub format: StormFormat,
+}
+
+/// What `storm` writes its table as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StormFormat {
+    /// For people
+    Terminal,
+    /// To paste into a design document
+    Markdown,
+    /// For a spreadsheet
+    Csv,
+    /// Whole reports
+    Json,
+}
+
+/// The policies that `--policies` knows, one a line.
+fn storm_policies() -> String {
+    let own = (OWN, "the scenario's own [reconnect]");
+    let all = std::iter::once(own).chain(reconnect::presets());
+    let lines: Vec<String> = all
+        .map(|(name, line)| format!("  {name:<23} {line}"))
+        .collect();
+    format!("Policies:\n{}", lines.join("\n"))
+}
+
+fn storm_policy(name: &str) -> Result<String, String> {
+    if name == OWN || reconnect::preset(name).is_some() {
+        return Ok(name.to_owned());
+    }
+    let near = reconnect::nearest_preset(name);
+    let near = near.map(|near| format!("did you mean {near}? "));
+    let near = near.unwrap_or_default();
+    Err(format!("no such policy; {near}see wsbench storm --help"))
 }
 
 /// Flags of `wsbench run URL`.

@@ -52,6 +52,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             let timeline = arguments.server.timeline();
             commands::serve::run(arguments.server.into(), &timeline, options)
         }
+        Command::Storm(arguments) => run::storm(*arguments, quiet, cli.verbose),
         Command::Relay(arguments) => {
             let options = commands::relay::RelayOptions {
                 listen: arguments.listen,

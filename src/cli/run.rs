@@ -8,7 +8,9 @@ use crate::exit::Exit;
 use crate::result::statistics;
 use crate::scenario::{AdHoc, Overrides, Problems, Scenario, StatisticKind, Statistics};
 
-use super::arguments::{CheckArguments, OverrideArguments, RunArguments};
+use super::arguments::{
+    CheckArguments, OverrideArguments, RunArguments, StormArguments, StormFormat,
+};
 
 /// `wsbench run`.
 pub fn run(arguments: RunArguments, quiet: bool, verbose: u8) -> anyhow::Result<Exit> {
@@ -26,6 +28,35 @@ pub fn run(arguments: RunArguments, quiet: bool, verbose: u8) -> anyhow::Result<
         look: super::look(),
     };
     commands::run::run(scenario, &options)
+}
+
+/// `wsbench storm`.
+pub fn storm(arguments: StormArguments, quiet: bool, verbose: u8) -> anyhow::Result<Exit> {
+    let scenario = match load(&arguments.scenario, &overrides(&arguments.overrides)) {
+        Ok(scenario) => scenario,
+        Err(problems) => return Ok(complain(&problems)),
+    };
+    let format = match arguments.format {
+        StormFormat::Terminal => commands::storm::Format::Terminal,
+        StormFormat::Markdown => commands::storm::Format::Markdown,
+        StormFormat::Csv => commands::storm::Format::Csv,
+        StormFormat::Json => commands::storm::Format::Json,
+    };
+    let options = commands::storm::Options {
+        policies: arguments.policies,
+        format,
+        out: arguments.out,
+        run: commands::run::Options {
+            out: None,
+            json: false,
+            quiet,
+            verbose: verbose > 0,
+            yes: arguments.yes,
+            test_dial: !arguments.no_test_dial,
+            look: super::look(),
+        },
+    };
+    commands::storm::run(&scenario, &options)
 }
 
 /// `wsbench check`.

@@ -12,6 +12,7 @@ pub mod run;
 pub mod schema;
 pub mod serve;
 pub mod server_flags;
+pub mod storm;
 
 use std::io::Write;
 

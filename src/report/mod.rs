@@ -1,6 +1,7 @@
 //! Renderings of a saved result. Reads results only; judges and measures nothing, prints nothing.
 
 pub mod markdown;
+pub mod policies;
 pub mod progress;
 pub mod storms;
 pub mod table;

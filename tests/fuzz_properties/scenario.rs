@@ -63,6 +63,7 @@ pub fn read(text: &str) -> Result<Scenario, Problems> {
             statistics::Kind::Ratio => StatisticKind::Ratio,
             statistics::Kind::Count => StatisticKind::Count,
             statistics::Kind::Rate => StatisticKind::Rate,
+            statistics::Kind::Number => StatisticKind::Number,
         })
     };
     let names: Vec<String> = statistics::known().map(|(name, _)| name).collect();

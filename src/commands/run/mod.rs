@@ -25,9 +25,9 @@ use crate::engine::plan::Plan;
 use crate::engine::run as engine;
 use crate::exit::Exit;
 use crate::report::{Look, markdown, terminal};
-use crate::result::Store;
 use crate::result::fault::By;
 use crate::result::store::write_whole;
+use crate::result::{RunResult, Store, StoreError};
 use crate::scenario::{Scenario, redact};
 
 use observe::Timekeeper;
@@ -54,7 +54,17 @@ pub struct Options {
     pub look: Look,
 }
 
-/// Runs a scenario; the error is for what kept it from running (exit 3).
+/// A run that has ended.
+pub struct Finished {
+    /// What it measured, judged.
+    pub result: RunResult,
+    /// What the shell is to see.
+    pub exit: Exit,
+    /// Where it is; the first error if not all of it could be saved.
+    pub saved: Result<PathBuf, StoreError>,
+}
+
+/// Runs a scenario and shows what came of it; the error is for what kept it from running (exit 3).
 pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
     let scenario = Arc::new(scenario);
     let mut talk = anstream::stderr();
@@ -66,14 +76,39 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
     if refuses(&scenario, options.yes) {
         return Ok(Exit::Usage);
     }
-    let shards = preflight::shards(&scenario);
-    ready(&scenario, shards, options)?;
+    let finished = execute(&scenario, options)?;
+    let files = finished.saved.as_deref().ok().map(Path::to_owned);
+    if !options.quiet {
+        let text = if options.json {
+            finished.result.to_json()
+        } else {
+            terminal::render(&finished.result, options.look, files.as_deref())
+        };
+        super::print(&text)?;
+    }
+    match finished.saved {
+        Ok(_) => Ok(finished.exit),
+        Err(error) => {
+            let _ = writeln!(talk, "error: {error}");
+            Ok(Exit::CouldNotRun)
+        }
+    }
+}
+
+/// Runs a scenario, saves and judges it; prints no summary.
+///
+/// # Errors
+/// What kept it from running: nothing was measured then.
+pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Finished> {
+    let mut talk = anstream::stderr();
+    let shards = preflight::shards(scenario);
+    ready(scenario, shards, options)?;
     #[expect(
         clippy::disallowed_methods,
         reason = "names the results folder, which is there before the run's epoch"
     )]
     let started = SystemTime::now();
-    let store = open_store(&scenario, options, started)?;
+    let store = open_store(scenario, options, started)?;
     let interrupts = signals::watch(options.quiet)?;
     let mut server = scenario
         .server
@@ -84,8 +119,8 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
         let files = store.dir().display();
         let _ = writeln!(talk, "shards: {shards}; results: {files}");
     }
-    let relay = relay(&scenario, options.quiet)?;
-    let mut plan = Plan::new(Arc::clone(&scenario), shards)?;
+    let relay = relay(scenario, options.quiet)?;
+    let mut plan = Plan::new(Arc::clone(scenario), shards)?;
     plan.via = relay.as_ref().map(RelayProcess::address);
     let plan = Arc::new(plan);
     let log = FaultLog::default();
@@ -105,22 +140,11 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
         write_whole(&summary, markdown::render(&result).as_bytes())?;
         Ok(dir)
     });
-    let files = saved.as_deref().ok().map(Path::to_owned);
-    if !options.quiet {
-        let text = if options.json {
-            result.to_json()
-        } else {
-            terminal::render(&result, options.look, files.as_deref())
-        };
-        super::print(&text)?;
-    }
-    match saved {
-        Ok(_) => Ok(exit),
-        Err(error) => {
-            let _ = writeln!(talk, "error: {error}");
-            Ok(Exit::CouldNotRun)
-        }
-    }
+    Ok(Finished {
+        result,
+        exit,
+        saved,
+    })
 }
 
 /// Holds the plan against the machine and the target; the error says what keeps it from running.
@@ -147,7 +171,7 @@ fn ready(scenario: &Arc<Scenario>, shards: u16, options: &Options) -> anyhow::Re
 }
 
 /// Says why a plan asks too much of its target, if it does.
-fn refuses(scenario: &Scenario, yes: bool) -> bool {
+pub fn refuses(scenario: &Scenario, yes: bool) -> bool {
     let question = limits::unasked(scenario).filter(|_| !yes);
     let refusals = [limits::beyond(scenario), question];
     let refusals: Vec<_> = refusals.into_iter().flatten().collect();
