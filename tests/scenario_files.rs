@@ -12,13 +12,13 @@ use wsbench::scenario::{Overrides, Problems, Scenario, StatisticKind, Statistics
 /// Stands for the statistics of the results: the tests of files do not depend on their number.
 fn kind(name: &str) -> Option<StatisticKind> {
     Some(match name {
-        "round_trip.p50" | "round_trip.p99" | "round_trip.max" | "handshake.p99" => {
-            StatisticKind::Time
-        }
+        "round_trip.p50" | "round_trip.p99" | "round_trip.max" | "handshake.p99"
+        | "storm.recovered_99" => StatisticKind::Time,
         "heartbeats.missed_ratio" | "handshakes.failed_ratio" | "messages.unanswered_ratio" => {
             StatisticKind::Ratio
         }
-        "heartbeats.missed" | "messages.sent" | "connections.lost" => StatisticKind::Count,
+        "heartbeats.missed" | "messages.sent" | "connections.lost" | "storm.gave_up"
+        | "storm.peak_100ms" => StatisticKind::Count,
         "messages.rate" => StatisticKind::Rate,
         _ => return None,
     })

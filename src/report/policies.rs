@@ -138,10 +138,13 @@ fn cells(run: &PolicyRun) -> Vec<String> {
 
 /// The table for a terminal, with what the columns mean and the conclusions.
 pub fn terminal(scenario: &str, runs: &[PolicyRun], look: Look) -> String {
-    let headings: Vec<&str> = COLUMNS.iter().map(|column| column.heading).collect();
+    // A policy a column: there are more figures than policies.
+    let labels: Vec<String> = runs.iter().map(label).collect();
+    let headings: Vec<&str> = labels.iter().map(String::as_str).collect();
     let mut table = Table::new(scenario, &headings);
-    for run in runs {
-        table.row(&label(run), cells(run));
+    let all: Vec<Vec<String>> = runs.iter().map(cells).collect();
+    for (index, column) in COLUMNS.iter().enumerate() {
+        table.row(column.heading, all.iter().map(|cells| cells[index].clone()));
     }
     let mut lines = table.lines(look.width);
     lines.push(String::new());
@@ -361,6 +364,9 @@ mod tests {
                 color: false,
             },
         );
-        assert!(narrow.contains("  T99 s 14.16"), "{narrow}");
+        assert!(
+            narrow.contains("T99 s\n  fixed 3.02\n  full 14.16"),
+            "{narrow}"
+        );
     }
 }

@@ -10,11 +10,12 @@ use wsbench::result::storm::csv::{SERIES_COLUMNS, STORM_COLUMNS};
 use wsbench::result::timeline::{COLUMNS, Column};
 
 /// Tables of the schema with their place in a file, in the order of the README.
-const TABLES: [(&str, &str); 20] = [
+const TABLES: [(&str, &str); 25] = [
     ("", "The file itself"),
     ("target", "`[target]`"),
     ("tls", "`[target.tls]`"),
     ("server", "`[server]`"),
+    ("server_fault", "`server.faults`"),
     ("load", "`[load]`"),
     ("stage", "`load.stages`"),
     ("heartbeat", "`[heartbeat]`"),
@@ -29,6 +30,10 @@ const TABLES: [(&str, &str); 20] = [
     ("ping", "`ping`"),
     ("close", "`close`"),
     ("data", "`[[data]]`"),
+    ("fault", "`[[fault]]`"),
+    ("relay", "`[relay]`"),
+    ("toxic", "`relay.toxics`"),
+    ("limits", "`[limits]`"),
     ("threshold", "`[thresholds]`, the long form"),
     ("validity", "`[validity]`"),
 ];
