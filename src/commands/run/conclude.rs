@@ -10,7 +10,7 @@ use crate::engine::stall::Stalls;
 use crate::metrics::conservation::AtEnd;
 use crate::metrics::{Counter, Sheet};
 use crate::result::{
-    Caps, EndReason, Environment, Phases, RunFacts, RunResult, Stall, ValidityLimits,
+    Caps, EndReason, Environment, Phases, RunFacts, RunResult, ServerCounts, Stall, ValidityLimits,
 };
 use crate::scenario::{LoadModel, Scenario, Step, redact, redact_url};
 
@@ -25,7 +25,7 @@ pub fn conclude(
     observed: &Observed,
     faults: &FaultLog,
     started: SystemTime,
-    server_lasted: bool,
+    (server_lasted, counts): (bool, Option<ServerCounts>),
 ) -> RunResult {
     for sheet in [&mut outcome.total.measured, &mut outcome.total.other] {
         book_missing(sheet);
@@ -44,6 +44,7 @@ pub fn conclude(
         let law = format!("{lost} shards did not report their end: their last second is missing");
         result.validity.broken_laws.push(law);
     }
+    result.server_counts = counts;
     storms::attach(&mut result, &observed.storms, observed.storms_omitted);
     result.faults = faults.records().clone();
     verdict::judge(&mut result, &scenario.thresholds);

@@ -132,8 +132,8 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
     let counts = server.as_ref().and_then(ServerProcess::counts);
     stop_relay(relay, options);
     let reachable = server.is_none_or(|server| server.stop(Duration::from_secs(2)));
-    let mut result = conclude::conclude(&plan, outcome, &observed, &log, started, reachable);
-    result.server_counts = counts;
+    let server = (reachable, counts);
+    let result = conclude::conclude(&plan, outcome, &observed, &log, started, server);
     let exit = crate::compare::verdict::exit(&result);
     let summary = observed.store.dir().join("summary.md");
     let saved = observed.store.finish(&result).and_then(|dir| {
