@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Ten minutes of random faults; every 10 s the memory (KiB, resident) and descriptors of generator,
+# server and relay. Usage: benches/soak/run.sh OUT-FOLDER [more arguments of wsbench run]
+# Needs: cargo build --release.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+out=$1
+shift
+mkdir -p "$out"
+target/release/wsbench run benches/soak/random-faults.toml --out "$out/run" "$@" >"$out/summary.txt" 2>"$out/stderr.txt" &
+generator=$!
+rss() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status" 2>/dev/null; }
+descriptors() { find "/proc/$1/fd" -maxdepth 1 -type l 2>/dev/null | wc -l; }
+echo "t_s,generator_rss_kib,generator_fds,server_rss_kib,server_fds,relay_rss_kib,relay_fds" >"$out/samples.csv"
+sleep 2
+children=$(pgrep -P "$generator" || true)
+server= relay=
+for child in $children; do
+  case $(tr '\0' ' ' <"/proc/$child/cmdline") in
+    *" serve "*) server=$child ;;
+    *" relay "*) relay=$child ;;
+  esac
+done
+while kill -0 "$generator" 2>/dev/null; do
+  row=$SECONDS
+  for process in "$generator" "$server" "$relay"; do
+    row="$row,$(rss "$process"),$(descriptors "$process")"
+  done
+  echo "$row" >>"$out/samples.csv"
+  sleep 10
+done
+code=0
+wait "$generator" || code=$?
+echo "exit code $code"
