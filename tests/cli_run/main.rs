@@ -5,4 +5,5 @@ mod faults;
 mod files;
 mod outputs;
 mod signals;
+mod storm;
 mod verdicts;
