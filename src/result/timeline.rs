@@ -96,6 +96,7 @@ timeline_row! {
     busy: f64, "ratio", "Share of the interval in which the busiest shard's thread was busy.";
     cpu_s: f64, "s", "CPU time of the generator, all shards together.";
     #[serde(default)] faults: String, "", "The kinds of the faults active in it, with a space between them.";
+    #[serde(default)] dials_held_back: u64, "", "Dials that waited for the limit on dials a second.";
 }
 
 /// A value that can stand in a CSV cell.
@@ -235,6 +236,7 @@ impl TimelineRow {
             busy: interval.gauges.busy,
             cpu_s: interval.gauges.cpu.as_secs_f64(),
             faults: String::new(),
+            dials_held_back: count(C::DialsHeldBack),
         }
     }
 }

@@ -27,6 +27,8 @@ pub fn attach(result: &mut RunResult, storms: &[StormReport], omitted: u64) {
         let end = storm.at_s + storm.length_s;
         let rows = result.timeline.rows.iter();
         let during = rows.filter(|row| row.start_s <= end && storm.at_s < row.end_s);
+        // Of whole intervals: the first and the last may hold some that are not the storm's.
+        storm.generator.held_back = during.clone().map(|row| row.dials_held_back).sum();
         storm.generator.busiest = during.map(|row| row.busy).reduce(f64::max);
         let stalls = result.stalls.iter();
         let within = stalls.filter(|s| s.start_s <= end && storm.at_s < s.start_s + s.length_s);
