@@ -197,7 +197,7 @@ pub struct RunArguments {
 #[derive(Args, Debug)]
 #[command(after_help = storm_policies())]
 pub struct StormArguments {
-    /// A scenario file (- is stdin) in which clients lose their connections, e.g. by a [[fault]]
+    /// A scenario file (- is stdin) in which clients lose their connections, e.g. by a fault
     #[arg(value_name = "SCENARIO")]
     pub scenario: PathBuf,
     /// Policies to compare, by name

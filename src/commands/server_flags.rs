@@ -75,8 +75,8 @@ pub struct ServerFlags {
     /// How often to freeze: from one freeze's start to the next
     #[arg(long, value_name = "TIME", requires = "stall")]
     pub stall_every: Option<TimeSpan>,
-    /// Do this wrong, e.g. drop_pongs,probability=10% or restart_server,at=5s,duration=1s (see
-    /// [[fault]]; at, every, count and duration count from the start). Repeatable
+    /// Do this wrong, e.g. drop_pongs,probability=10% or restart_server,at=5s,duration=1s (keys
+    /// as of a fault in a scenario; at, every, count and duration count from the start). Repeatable
     #[arg(long, value_name = "KIND[,KEY=VALUE...]")]
     pub fault: Vec<TimedFault>,
     /// Seeds the draws of faults

@@ -2,7 +2,7 @@
 //! the reconnect policy ask for.
 //!
 //! Slots lie one gap apart (the generic cell rate algorithm: a token bucket without a timer); unused
-//! ones stay good for [`BURST`]. Whoever comes takes the next slot, so that waiters go in the order of
+//! ones stay good for `BURST`. Whoever comes takes the next slot, so that waiters go in the order of
 //! their coming and each is woken once. A slot of a waiter that left is given to the next that comes.
 
 use std::cmp::Reverse;
