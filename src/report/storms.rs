@@ -13,7 +13,8 @@ pub fn title(storm: &StormReport) -> String {
         "storm at {}: {} of {} clients lost",
         seconds(storm.at_s),
         count(storm.clients_lost),
-        count(storm.connected_before)
+        // Clients that connected after t = 0 can be lost in it too.
+        count(storm.connected_before.max(storm.clients_lost))
     );
     if let Some(fault) = &storm.fault {
         text += &format!(" (fault {})", plain(fault));
