@@ -165,6 +165,29 @@ fn a_frozen_client_does_nothing_and_blames_nobody() {
     assert_eq!(run.count(C::SendsSkipped), frozen * 4);
 }
 
+/// What was under way when the freeze came is answered long before it ends, and read after it.
+#[test]
+fn what_a_frozen_client_could_not_read_is_not_called_late() {
+    let fault = "[[fault]]\nat = \"5s\"\nkind = \"freeze\"\nduration = \"4s\"\nshare = \"100%\"";
+    let slow = always(|stream| async move {
+        let mut peer = Peer::new(stream);
+        while let Some(frame) = peer.next().await {
+            tokio::time::sleep(200 * MS).await;
+            match frame {
+                Frame::Text(text) => peer.text(&text).await,
+                Frame::Ping(payload) => peer.pong(&payload).await,
+                Frame::Close(code) => return peer.close(code).await,
+                _ => {}
+            }
+        }
+    });
+    let run = run(fault, slow);
+    healthy(&run);
+    run.assert(&[(C::HeartbeatsLate, 0), (C::RepliesLost, 0)]);
+    // Their times are kept as they were: some lasted through the freeze.
+    assert!(run.longest(Metric::RoundTrip) > 3 * SECOND);
+}
+
 #[test]
 fn without_heartbeats_nothing_is_beaten_and_no_ping_answered() {
     let fault = "[[fault]]\nat = \"5s\"\nkind = \"stop_heartbeats\"\nduration = \"10s\"";
