@@ -12,6 +12,7 @@
 // --receive-by-epoll  the ring only batches the sends: epoll and recv for the rest.
 //
 // Prints `name=value` lines, as floor_client. Raw system calls, no liburing.
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstdint>
@@ -90,7 +91,7 @@ static void open_ring() {
     // Both rings are in one mapping since 5.4.
     size_t submissions_end = p.sq_off.array + p.sq_entries * sizeof(unsigned);
     size_t completions_end = p.cq_off.cqes + p.cq_entries * sizeof(io_uring_cqe);
-    char *at = (char *)map(submissions_end > completions_end ? submissions_end : completions_end, ring, IORING_OFF_SQ_RING);
+    char *at = (char *)map(std::max(submissions_end, completions_end), ring, IORING_OFF_SQ_RING);
     sqes = (io_uring_sqe *)map(p.sq_entries * sizeof(io_uring_sqe), ring, IORING_OFF_SQES);
     sq_tail = (unsigned *)(at + p.sq_off.tail);
     sq_mask = *(unsigned *)(at + p.sq_off.ring_mask);
