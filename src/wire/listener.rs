@@ -55,6 +55,8 @@ pub fn reserve(address: SocketAddr) -> io::Result<Reservation> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
+    // From here on only those who share may come: SO_REUSEADDR lets others in where nobody listens.
+    socket.set_reuse_address(false)?;
     // Not listening: the kernel deals it no connection.
     let bound = socket.local_addr()?.as_socket();
     let address = bound.ok_or_else(|| io::Error::other("bound to no address"))?;
@@ -98,7 +100,6 @@ mod tests {
     #[test]
     fn a_reserved_port_is_held_for_those_who_share_and_takes_no_connection() {
         let held = reserve(([127, 0, 0, 1], 0).into()).expect("a free port");
-        assert!(listen(held.address(), false).is_err(), "it is taken");
         let dial = || std::net::TcpStream::connect(held.address());
         let error = dial().expect_err("nobody listens");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
@@ -115,5 +116,9 @@ mod tests {
             assert_eq!(near.local_addr().expect("connected"), peer);
         }
         assert!(reserve(held.address()).is_err(), "a listener has it");
+        drop(listener);
+        let alone = listen(held.address(), false);
+        assert!(alone.is_err(), "held while nobody listens");
+        assert!(listen(held.address(), true).is_ok(), "for those who share");
     }
 }
