@@ -347,3 +347,24 @@ impl Drop for Seat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a rate, every process has its part; of the numbers, too.
+    #[tokio::test(start_paused = true)]
+    async fn processes_split_an_accept_rate_and_the_numbers_of_connections() {
+        for (part, expected_ms, ids) in [("0/1", 10, [1, 2, 3]), ("1/3", 30, [2, 5, 8])] {
+            let part = part.parse().expect("a part");
+            let shared = Shared::new(crate::server::tests::plan(), None, 1, part);
+            let gap = Duration::from_millis(10);
+            let first = shared.next_accept(gap);
+            for turn in 1..4 {
+                let expected = first + turn * Duration::from_millis(expected_ms);
+                assert_eq!(shared.next_accept(gap), expected, "{part}");
+            }
+            assert_eq!([0; 3].map(|_| shared.take_id()), ids);
+        }
+    }
+}
