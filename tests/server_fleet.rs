@@ -22,7 +22,21 @@ const HI: &[u8] = b"\x81\x82\0\0\0\0hi";
 const ECHO: &[u8] = b"\x81\x02hi";
 
 fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("wsbench"));
+    let command = Command::new(assert_cmd::cargo::cargo_bin!("wsbench"));
+    piped(command, arguments)
+}
+
+/// With so many descriptors for each process.
+fn limited(descriptors: usize, arguments: &[&str]) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "ulimit -n \"$1\"; shift; exec \"$@\"", "sh"])
+        .arg(descriptors.to_string())
+        .arg(assert_cmd::cargo::cargo_bin!("wsbench"));
+    piped(shell, arguments)
+}
+
+fn piped(mut command: Command, arguments: &[&str]) -> Command {
     command
         .args(["serve", "--stop-on-stdin-eof", "--control"])
         .args(arguments)
@@ -41,12 +55,13 @@ struct Fleet {
 }
 
 impl Fleet {
-    fn start(processes: usize, arguments: &[&str]) -> Self {
+    fn start(processes: usize) -> Self {
         let processes = format!("--processes={processes}");
-        let mut parent = command(&["--listen=127.0.0.1:0", &processes])
-            .args(arguments)
-            .spawn()
-            .expect("it starts");
+        Self::spawn(command(&["--listen=127.0.0.1:0", &processes]))
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut parent = command.spawn().expect("it starts");
         let mut answers = BufReader::new(parent.stdout.take().expect("piped"));
         let mut line = String::new();
         answers.read_line(&mut line).expect("a line");
@@ -168,7 +183,7 @@ fn has_ended(mut stream: &TcpStream) -> bool {
 
 #[test]
 fn connections_are_dealt_to_all_and_counted_together() {
-    let mut fleet = Fleet::start(3, &[]);
+    let mut fleet = Fleet::start(3);
     assert_eq!(fleet.children.len(), 3);
     let before: Vec<usize> = fleet.children.iter().map(|pid| sockets(*pid)).collect();
     let mut streams = fleet.connect_many();
@@ -202,9 +217,22 @@ fn connections_are_dealt_to_all_and_counted_together() {
     assert_eq!(fleet.wait(), (Some(0), String::new()));
 }
 
+/// Why there are several at all. A process holds about twenty descriptors of its own.
+#[test]
+fn together_they_hold_more_connections_than_one_has_descriptors() {
+    let arguments = ["--listen=127.0.0.1:0", "--processes=3", "--threads=3"];
+    let mut fleet = Fleet::spawn(limited(100, &arguments));
+    // 50 each, and 30 more are five standard deviations.
+    let streams: Vec<_> = (0..150).map(|_| fleet.connect()).collect();
+    fleet.count("upgrades", 150);
+    fleet.count("closed", 0);
+    fleet.count("descriptor_shortages", 0);
+    drop(streams);
+}
+
 #[test]
 fn a_process_that_ends_ends_the_server_and_is_named() {
-    let fleet = Fleet::start(3, &[]);
+    let fleet = Fleet::start(3);
     let streams = fleet.connect_many();
     let victim = *fleet.children.iter().nth(1).expect("three");
     signal(victim, "KILL");
@@ -220,7 +248,7 @@ fn a_process_that_ends_ends_the_server_and_is_named() {
 
 #[test]
 fn processes_end_when_their_parent_is_killed() {
-    let fleet = Fleet::start(2, &[]);
+    let fleet = Fleet::start(2);
     let streams = fleet.connect_many();
     signal(fleet.parent.id(), "KILL");
     for stream in &streams {
@@ -231,7 +259,7 @@ fn processes_end_when_their_parent_is_killed() {
 
 #[test]
 fn faults_reach_the_connections_of_all_processes() {
-    let mut fleet = Fleet::start(3, &[]);
+    let mut fleet = Fleet::start(3);
     let streams = fleet.connect_many();
     fleet.count("upgrades", MANY as u64);
     let start = r#"{"do":"start","id":1,"fault":"drop_connections,share=0.5"}"#;
@@ -259,7 +287,7 @@ fn faults_reach_the_connections_of_all_processes() {
 
 #[test]
 fn a_restart_drops_all_and_lets_all_in_again() {
-    let mut fleet = Fleet::start(2, &[]);
+    let mut fleet = Fleet::start(2);
     let streams = fleet.connect_many();
     let restart = r#"{"do":"start","id":1,"fault":"restart_server","duration":"300ms"}"#;
     assert_eq!(fleet.ask(restart)["answer"], "done");
@@ -302,7 +330,7 @@ fn what_needs_one_process_is_refused() {
 
 #[test]
 fn a_port_in_use_could_not_be_run() {
-    let fleet = Fleet::start(2, &[]);
+    let fleet = Fleet::start(2);
     let listen = format!("--listen={}", fleet.address);
     for processes in ["--processes=1", "--processes=2"] {
         let output = command(&[&listen, processes]).output().expect("it runs");

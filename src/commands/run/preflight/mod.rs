@@ -39,8 +39,11 @@ pub fn check(scenario: &Scenario, shards: u16) -> anyhow::Result<Findings> {
         facts.push(descriptors::judge_relay(&forecast, descriptors::limit())?);
     }
     let server = server::judge(scenario, descriptors::limit())?;
-    facts.extend(server.map(|(_, fact)| fact));
-    let warnings = cores::warning(scenario, shards).into_iter().collect();
+    let mut warnings: Vec<_> = cores::warning(scenario, shards).into_iter().collect();
+    if let Some((processes, fact)) = server {
+        facts.push(fact);
+        warnings.extend(server::warning(scenario, processes));
+    }
     Ok(Findings { facts, warnings })
 }
 

@@ -57,11 +57,23 @@ pub fn judge(scenario: &Scenario, limit: u64) -> anyhow::Result<Option<(u16, Str
     let fact = match processes {
         1 => format!("built-in server: {needed} descriptors of {limit}"),
         _ => format!(
-            "built-in server: {processes} processes, since they are dealt connections by chance of \
-             at most {needed} descriptors each, of {limit}"
+            "built-in server: {processes} processes of at most {needed} descriptors each (the kernel \
+             deals connections by chance) of {limit}"
         ),
     };
     Ok(Some((processes, fact)))
+}
+
+/// Says so when several processes change what reconnecting costs.
+pub fn warning(scenario: &Scenario, processes: u16) -> Option<String> {
+    let resumes = scenario.target.tls.resumption && scenario.server.as_ref()?.tls;
+    (resumes && processes > 1).then(|| {
+        format!(
+            "the {processes} processes of the built-in server do not know each other's TLS sessions: \
+             about one reconnect in {processes} resumes; set target.tls.resumption = false, or use one \
+             process"
+        )
+    })
 }
 
 /// Connections at once: those beyond the server's own limit are let go with a 503.
@@ -148,6 +160,25 @@ mod tests {
         }
         assert_eq!(of(300, "max_connections = 200", 264), Ok(1));
         assert_eq!(of(300, "processes = 5", 1_024), Ok(5));
+    }
+
+    #[test]
+    fn sessions_that_another_process_does_not_know_are_told() {
+        let url = "[target]\nurl = \"wss://127.0.0.1:1/\"\ntls = { resumption = ";
+        for (server, resumption, processes, expected) in [
+            ("tls = true", "true }", 3, true),
+            ("tls = true", "true }", 1, false),
+            ("tls = true", "false }", 3, false),
+        ] {
+            let scenario = scenario(10, &format!("{server}\n{url}{resumption}"));
+            let told = warning(&scenario, processes);
+            assert_eq!(
+                told.is_some(),
+                expected,
+                "{resumption} {processes}: {told:?}"
+            );
+        }
+        assert_eq!(warning(&scenario(10, ""), 3), None);
     }
 
     #[test]
