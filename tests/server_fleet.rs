@@ -96,6 +96,13 @@ impl Fleet {
         }
     }
 
+    fn until_it_counts(&mut self) {
+        let start = Instant::now();
+        while self.ask(r#"{"do":"totals"}"#)["answer"] != "totals" {
+            assert!(start.elapsed() < LONG, "it does not count");
+        }
+    }
+
     fn closed(&mut self) -> u64 {
         let totals = self.ask(r#"{"do":"totals"}"#);
         totals["closed"].as_u64().expect("a count")
@@ -283,6 +290,24 @@ fn faults_reach_the_connections_of_all_processes() {
     assert_eq!(fleet.ask(freeze)["answer"], "error");
     assert_eq!(fleet.ask(r#"{"do":"end","id":3}"#)["answer"], "done");
     assert_eq!(fleet.ask(freeze)["answer"], "done");
+}
+
+#[test]
+fn a_fault_that_not_all_can_do_is_done_by_none() {
+    let mut fleet = Fleet::start(3);
+    let sleeper = *fleet.children.iter().nth(1).expect("three");
+    signal(sleeper, "STOP");
+    let start = r#"{"do":"start","id":1,"fault":"drop_replies"}"#;
+    let answer = fleet.ask(start);
+    assert_eq!(answer["answer"], "error", "{answer}");
+    let error = answer["error"].as_str().expect("text").to_owned();
+    let named = format!("of 3 (pid {sleeper}): no answer in time");
+    assert!(error.contains(&named), "{error}");
+    assert_eq!(fleet.ask(r#"{"do":"totals"}"#)["answer"], "error");
+    signal(sleeper, "CONT");
+    fleet.until_it_counts();
+    // Were it active anywhere, its number would be taken there.
+    assert_eq!(fleet.ask(start)["answer"], "done");
 }
 
 #[test]

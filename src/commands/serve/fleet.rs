@@ -127,23 +127,23 @@ impl Fleet {
         answers.collect()
     }
 
-    /// Gives an order about a fault; in `done` those that obeyed.
+    /// Gives an order about a fault; also says which processes may have obeyed.
     fn switch(&self, order: &control::Command) -> (Vec<bool>, Result<(), String>) {
         let mut outcome = Ok(());
-        let mut done = Vec::new();
+        let mut obeyed = Vec::new();
         for answer in self.ask(order) {
-            let error = match answer {
-                Ok(Answer::Done { .. }) => None,
-                Ok(Answer::Error { error, .. }) => Some(error),
-                Ok(_) => Some("an answer to another question".to_owned()),
-                Err(cause) => Some(cause.to_string()),
+            // One that did not answer in time may do so yet.
+            let (may_have, error) = match answer {
+                Ok(Answer::Done { .. }) => (true, None),
+                Ok(answer) => (false, Some(unexpected(answer).to_string())),
+                Err(cause) => (true, Some(cause.to_string())),
             };
-            done.push(error.is_none());
+            obeyed.push(may_have);
             if let (Some(error), true) = (error, outcome.is_ok()) {
                 outcome = Err(error);
             }
         }
-        (done, outcome)
+        (obeyed, outcome)
     }
 
     fn end(&self) {
@@ -242,10 +242,10 @@ impl Served for Fleet {
         plan: ServerFaultPlan,
         duration: Option<Duration>,
     ) -> Result<(), String> {
-        let (done, outcome) = self.switch(&control::Command::start(id, &plan, duration));
-        if outcome.is_err() && done.contains(&true) {
+        let (obeyed, outcome) = self.switch(&control::Command::start(id, &plan, duration));
+        if outcome.is_err() && obeyed.contains(&true) {
             // Half a server with a fault would be neither the one nor the other.
-            self.ask_some(&control::Command::End { id }, |index| done[index]);
+            self.ask_some(&control::Command::End { id }, |index| obeyed[index]);
         }
         outcome
     }
