@@ -254,6 +254,19 @@ fn a_process_that_ends_ends_the_server_and_is_named() {
 }
 
 #[test]
+fn a_signal_to_the_parent_ends_all_in_order() {
+    let fleet = Fleet::start(2);
+    let streams = fleet.connect_many();
+    signal(fleet.parent.id(), "TERM");
+    for mut stream in streams {
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).expect("FIN, not RST");
+        assert!(rest.ends_with(b"\x88\x0c\x03\xe9going away"), "{rest:?}");
+    }
+    assert_eq!(fleet.wait(), (Some(143), String::new()));
+}
+
+#[test]
 fn processes_end_when_their_parent_is_killed() {
     let fleet = Fleet::start(2);
     let streams = fleet.connect_many();
