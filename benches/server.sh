@@ -150,10 +150,11 @@ spread() {
 
 # The ratio is the median of the rounds' own ratios: both sides of a round had the same neighbours.
 row() {
-    local title=$1 name=$2 digits=$3
+    local title=$1 name=$2 digits=$3 ratio=-
     paste "$scratch/series.wsbench.$name" "$scratch/series.floor.$name" |
         awk '$2 > 0 { print $1 / $2 }' >"$scratch/series.ratio"
-    echo "| $title | $(spread "floor.$name" "$digits") | $(spread "wsbench.$name" "$digits") | $(spread ratio 2) |"
+    [ ! -s "$scratch/series.ratio" ] || ratio=$(spread ratio 2)
+    echo "| $title | $(spread "floor.$name" "$digits") | $(spread "wsbench.$name" "$digits") | $ratio |"
 }
 
 table() {
@@ -161,6 +162,7 @@ table() {
     echo
     echo "- $(date -u +%Y-%m-%dT%H:%MZ), commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)$([ -z "$(git status --porcelain 2>/dev/null)" ] || echo ' with changes')"
     echo "- $(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo), $(nproc --all) cores, Linux $(uname -r)"
+    echo "- \`benches/server.sh --rounds $rounds --seconds $seconds\`"
     echo "- the server (one thread) on core $server_core, the floor's client on core $client_core; $rounds rounds of $seconds s by turns; 64-byte text echoes, closed loop"
     echo "- load average of the machine: $load_before before, $(cut -d' ' -f1-3 /proc/loadavg) after (these runs alone make about 2)"
     echo
