@@ -8,6 +8,7 @@ mod conclude;
 mod observe;
 mod preflight;
 mod relay_process;
+mod server_load;
 mod server_process;
 mod signals;
 mod storms;
@@ -30,6 +31,7 @@ use crate::result::store::write_whole;
 use crate::result::{RunResult, Store, StoreError};
 use crate::scenario::{Scenario, redact};
 
+use conclude::Served;
 use observe::Timekeeper;
 use relay_process::RelayProcess;
 use server_process::ServerProcess;
@@ -103,6 +105,7 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
     let mut talk = anstream::stderr();
     let shards = preflight::shards(scenario);
     ready(scenario, shards, options)?;
+    let processes = preflight::server_processes(scenario)?;
     #[expect(
         clippy::disallowed_methods,
         reason = "names the results folder, which is there before the run's epoch"
@@ -113,7 +116,7 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
     let mut server = scenario
         .server
         .as_ref()
-        .map(|plan| ServerProcess::start(plan, &scenario.target))
+        .map(|plan| ServerProcess::start(plan, &scenario.target, processes))
         .transpose()?;
     if options.verbose {
         let files = store.dir().display();
@@ -130,9 +133,14 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
     let observed = keeper.finish(outcome.ended);
     drivers.into_iter().for_each(Driver::stop);
     let counts = server.as_ref().and_then(ServerProcess::counts);
+    let load = server.as_mut().and_then(ServerProcess::load);
     stop_relay(relay, options);
     let reachable = server.is_none_or(|server| server.stop(Duration::from_secs(2)));
-    let server = (reachable, counts);
+    let server = Served {
+        lasted: reachable,
+        counts,
+        load,
+    };
     let result = conclude::conclude(&plan, outcome, &observed, &log, started, server);
     let exit = crate::compare::verdict::exit(&result);
     let summary = observed.store.dir().join("summary.md");

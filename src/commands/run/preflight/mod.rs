@@ -8,11 +8,13 @@ mod cores;
 mod descriptors;
 mod memory;
 mod ports;
+mod server;
 mod test_dial;
 
 use crate::scenario::{Forecast, Scenario};
 
 pub use cores::shards;
+pub use server::processes as server_processes;
 pub use test_dial::test_dial;
 
 /// What was found out.
@@ -36,7 +38,12 @@ pub fn check(scenario: &Scenario, shards: u16) -> anyhow::Result<Findings> {
     if scenario.relay.is_some() {
         facts.push(descriptors::judge_relay(&forecast, descriptors::limit())?);
     }
-    let warnings = cores::warning(scenario, shards).into_iter().collect();
+    let server = server::judge(scenario, descriptors::limit())?;
+    let mut warnings: Vec<_> = cores::warning(scenario, shards).into_iter().collect();
+    if let Some((processes, fact)) = server {
+        facts.push(fact);
+        warnings.extend(server::warning(scenario, processes));
+    }
     Ok(Findings { facts, warnings })
 }
 
