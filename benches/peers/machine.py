@@ -10,8 +10,8 @@ import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
-# Longer than the slowest of them takes to start and to open 1,000 connections.
-OPEN_LIMIT_S = 60
+# Longer than the slowest of them takes to start and to open its connections.
+OPEN_LIMIT_S = 45
 
 
 class Failed(Exception):

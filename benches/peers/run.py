@@ -25,7 +25,7 @@ SETTLE_S = 1.0
 ECHO_CONNECTIONS = (100, 1000)
 IDLE_FEW = 100
 
-# Key, title, digits, scale.
+# Key, title, digits.
 COLUMNS = [
     ("rate 100", "100 connections: round trips/s", 0),
     ("cost 100", "100: CPU s per million", 1),
@@ -42,7 +42,7 @@ def options():
     parser.add_argument("--peers", type=pathlib.Path, default=tools.ROOT / "target/peers", help="the folder install.sh filled")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one measurement")
-    parser.add_argument("--idle", type=int, default=1000, help="connections of the idle work")
+    parser.add_argument("--idle", type=int, default=5000, help="connections of the idle work")
     parser.add_argument("--port", type=int, default=19091, help="of the echo server on 127.0.0.1")
     parser.add_argument("--only", default="", help="names of tools with commas between; wsbench is always measured")
     parser.add_argument("--no-build", action="store_true", help="the release binary as it is; WSBENCH=PATH names another")

