@@ -11,7 +11,7 @@ import time
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 # Longer than the slowest of them takes to start and to open its connections.
-OPEN_LIMIT_S = 45
+WAIT_LIMIT_S = 45
 
 
 class Failed(Exception):
@@ -31,20 +31,21 @@ class Server:
     def counts(self):
         """upgraded, open, messages, first_us, last_us, now_us: all since the server started."""
         self.process.send_signal(signal.SIGUSR1)
-        if not select.select([self.process.stdout], [], [], OPEN_LIMIT_S)[0]:
+        if not select.select([self.process.stdout], [], [], WAIT_LIMIT_S)[0]:
             raise SystemExit("error: the echo server does not answer")
         line = self.process.stdout.readline()
         return {name: int(number) for name, number in re.findall(r"(\w+)=(-?\d+)", line)}
 
-    def wait_open(self, count, client):
-        """Until exactly so many connections are open."""
-        limit = time.monotonic() + OPEN_LIMIT_S
-        while (counts := self.counts())["open"] != count:
+    def wait(self, what, client, done):
+        """Until the counts are what is waited for; returns them."""
+        limit = time.monotonic() + WAIT_LIMIT_S
+        while not done(counts := self.counts()):
+            state = f"{counts['open']} connections open, {counts['messages']} messages so far"
             if client and not client.is_running():
-                raise Failed(f"ended before it had {count} connections open: {client.last_words()}")
+                raise Failed(f"ended before {what} ({state}): {client.last_words()}")
             if time.monotonic() > limit:
-                raise Failed(f"had {counts['open']} connections open after {OPEN_LIMIT_S} s, not {count}")
-            time.sleep(0.1)
+                raise Failed(f"no {what} after {WAIT_LIMIT_S} s ({state})")
+            time.sleep(0.05)
         return counts
 
     def stop(self):

@@ -20,8 +20,8 @@ import machine
 import tools
 
 SERVER_CORE, CLIENT_CORE = 0, 1
-# Settling after the last connection opened, before anything is read.
-SETTLE_S = 1.0
+# After all connections are there and at work, before anything is read.
+SETTLE_S = 1.5
 ECHO_CONNECTIONS = (100, 1000)
 IDLE_FEW = 100
 
@@ -64,23 +64,35 @@ class Bench:
         return machine.Client(command, {**work.environment(), **tool.environment}, CLIENT_CORE, scratch)
 
     def run(self, tool, kind, connections, measure):
-        """Starts the client, waits until all its connections are open, measures, ends it."""
+        """Starts the client, has it measured, ends it; what was measured."""
         with tempfile.TemporaryDirectory() as scratch:
             with self.client(tool, kind, connections, pathlib.Path(scratch)) as client:
-                opened = self.server.wait_open(connections, client)
-                time.sleep(SETTLE_S)
                 measured = measure(client)
                 left = self.server.counts()["open"]
             if tool.clean_up:
                 environment = {**os.environ, **tool.environment}
                 subprocess.run(tool.clean_up, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.server.wait_open(0, None)
+        self.server.wait("end of its connections", None, lambda counts: counts["open"] == 0)
         if left != connections:
             raise machine.Failed(f"kept {left} of {connections} connections")
-        return opened, measured
+        return measured
+
+    def wait_open(self, connections, client):
+        def is_open(counts):
+            return counts["open"] >= connections
+
+        return self.server.wait(f"{connections} connections", client, is_open)
 
     def echo(self, tool, connections):
+        before_it = self.server.counts()["messages"]
+
+        def is_busy(counts):
+            return counts["messages"] >= before_it + connections
+
         def measure(client):
+            self.wait_open(connections, client)
+            self.server.wait("echo on every connection", client, is_busy)
+            time.sleep(SETTLE_S)
             before, cpu = self.server.counts(), client.cpu_s()
             time.sleep(self.asked.seconds)
             after, cpu = self.server.counts(), client.cpu_s() - cpu
@@ -90,16 +102,27 @@ class Bench:
             rate = messages * 1e6 / (after["now_us"] - before["now_us"])
             return rate, cpu * 1e6 / messages, client.resident() / 2**20
 
-        _, measured = self.run(tool, "echo", connections, measure)
+        measured = self.run(tool, "echo", connections, measure)
         return dict(zip((f"rate {connections}", f"cost {connections}", f"resident {connections}"), measured))
 
     def idle(self, tool):
-        """Memory from a few to many connections; how fast the many were opened."""
+        """Memory from a few connections to many; how fast the many were opened."""
         many = self.asked.idle
-        _, few_bytes = self.run(tool, "idle", IDLE_FEW, machine.Client.resident)
-        opened, many_bytes = self.run(tool, "idle", many, machine.Client.resident)
+
+        def settled(connections):
+            def measure(client):
+                few = self.wait_open(IDLE_FEW, client)["open"], client.resident()
+                opened = self.wait_open(connections, client)
+                time.sleep(SETTLE_S)
+                return few, opened, client.resident()
+
+            return self.run(tool, "idle", connections, measure)
+
+        (few, few_bytes), opened, many_bytes = settled(many)
+        if not tool.gradual:
+            few, (_, _, few_bytes) = IDLE_FEW, settled(IDLE_FEW)
         took_us = max(opened["last_us"] - opened["first_us"], 1)
-        return {"idle": (many_bytes - few_bytes) / (many - IDLE_FEW), "opened": (many - 1) * 1e6 / took_us}
+        return {"idle": (many_bytes - few_bytes) / (many - few), "opened": (many - 1) * 1e6 / took_us}
 
     def attempt(self, tool, what, *arguments):
         try:

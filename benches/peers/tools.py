@@ -57,6 +57,8 @@ class Tool:
     kinds: tuple = ("echo", "idle")
     # Added to the environment of the command.
     environment: dict = dataclasses.field(default_factory=dict)
+    # It opens so slowly, and its memory is so restless at start, that growth is measured within one run.
+    gradual: bool = False
     # What to run once the client has been ended.
     clean_up: tuple = ()
 
@@ -190,9 +192,10 @@ def artillery(peers):
 
     note = (
         "each send matches a regular expression, the only way it waits for a reply; it keeps a timer of 10 s for"
-        " each, which is most of its memory; it times no message; at most one client arrives in a millisecond"
+        " each, which is most of its memory; it times no message; at most one client arrives in a millisecond;"
+        " idle memory is the growth within one run, since its heap shrinks by more than the connections while it starts"
     )
-    return Tool("artillery", npm_version(program, "artillery"), note, command, environment=environment)
+    return Tool("artillery", npm_version(program, "artillery"), note, command, environment=environment, gradual=True)
 
 
 def locust(peers):
