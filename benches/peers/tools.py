@@ -93,7 +93,7 @@ def wsbench(_peers):
     def command(work):
         out = ["--quiet", "--out", str(work.scratch / "result")]
         if work.kind == "idle":
-            return [program, "run", work.write("wsbench-idle.toml"), *out]
+            return [program, "run", work.write("wsbench-idle.toml"), "--no-test-dial", *out]
         clients = ["--clients", str(work.connections), "--duration", "10m", "--size", "64B"]
         return [program, "run", work.url, *clients, *out]
 
