@@ -16,7 +16,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CLIENTS = HERE / "clients"
 PAYLOAD = "x" * 64
-# Clients a second where a tool wants a rate: more than any of them reaches.
+# Clients a second where tsung wants a rate: more than it reaches.
 ARRIVALS = 10_000
 
 
@@ -218,7 +218,7 @@ def tcpkali(_peers):
         return None
 
     def command(work):
-        load = ["--connections", str(work.connections), "--connect-rate", str(ARRIVALS), "--duration", "600s"]
+        load = ["--connections", str(work.connections), "--connect-rate", "1000000", "--duration", "600s"]
         return [program, "--ws", *load, f"127.0.0.1:{work.port}"]
 
     note = "cannot wait for a reply before it sends the next message: idle connections only"
