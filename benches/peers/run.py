@@ -57,6 +57,8 @@ class Bench:
         # (tool, column) -> one value a round; what failed is None.
         self.series = collections.defaultdict(list)
         self.failures = {}
+        # Of its core, what the client had in each measurement of echo: the neighbours took the rest.
+        self.shares = []
 
     def client(self, tool, kind, connections, scratch):
         work = tools.Work(kind, connections, self.asked.port, scratch)
@@ -99,7 +101,9 @@ class Bench:
             messages = after["messages"] - before["messages"]
             if messages == 0:
                 raise machine.Failed(f"sent nothing: {client.last_words()}")
-            rate = messages * 1e6 / (after["now_us"] - before["now_us"])
+            took_us = after["now_us"] - before["now_us"]
+            rate = messages * 1e6 / took_us
+            self.shares.append(cpu * 1e8 / took_us)
             return rate, cpu * 1e6 / messages, client.resident() / 2**20
 
         measured = self.run(tool, "echo", connections, measure)
@@ -186,6 +190,7 @@ def page(bench, all_tools, missing, load_before, began):
     yield from machine.describe(tools.ROOT)
     yield f"- server on core {SERVER_CORE}, client on core {CLIENT_CORE}; {asked.rounds} rounds, {asked.seconds:g} s a measurement"
     yield f"- load average of the machine: {load_before} before, {machine.load_average()} after (these runs alone make about 2)"
+    yield f"- of its core a client had {spread(bench.shares, 0)} % in the echo runs: far from 100 % the neighbours took it, and a rate says little"
     yield f"- made by `benches/peers/run.py --rounds {asked.rounds} --seconds {asked.seconds:g}` in {(time.monotonic() - began) / 60:.1f} minutes"
     yield "- " + ", ".join(f"{tool.name} ({tool.version})" for tool in all_tools)
     yield ""

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import shutil
 import string
 import subprocess
@@ -63,11 +64,11 @@ class Tool:
     clean_up: tuple = ()
 
 
-def first_line(command, **more):
-    """What a command prints, its first line that is not empty."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, **more)
-    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines()]
-    return next((line for line in lines if line), "unknown version")
+def version_of(command):
+    """The first thing that looks like a version in what a command prints."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    found = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)
+    return found[0] if found else "unknown version"
 
 
 def find(name, *folders):
@@ -98,7 +99,7 @@ def wsbench(_peers):
         return [program, "run", work.url, *clients, *out]
 
     note = "release build; every reply matched, round_trip, service_time and schedule_lag of each recorded"
-    return Tool("wsbench", first_line([program, "--version"]), note, command)
+    return Tool("wsbench", version_of([program, "--version"]), note, command)
 
 
 def k6(peers, name, note, script):
@@ -106,7 +107,7 @@ def k6(peers, name, note, script):
     program = find("k6", peers / "py/bin")
     if not program:
         return None
-    version = first_line([program, "version"]).split("(")[0].strip()
+    version = version_of([program, "version"])
 
     def command(work):
         variables = [f"--env={key}={value}" for key, value in work.environment().items()]
@@ -149,7 +150,7 @@ def tsung(peers):
 
     return Tool(
         "tsung",
-        first_line([program, "-v"]),
+        version_of([program, "-v"]),
         "one Erlang VM; a request is a message and the frame that comes next; sessions that think are hibernated",
         command,
         environment=environment,
@@ -209,7 +210,7 @@ def locust(peers):
         return [program, "--headless", "--skip-log", "-f", str(CLIENTS / "locustfile.py"), *load]
 
     note = "locust has no WebSocket of its own: websocket-client under gevent, each time fired as a request event"
-    return Tool("locust", first_line([program, "--version"]).removeprefix("locust "), note, command)
+    return Tool("locust", version_of([program, "--version"]), note, command)
 
 
 def tcpkali(_peers):
@@ -222,7 +223,7 @@ def tcpkali(_peers):
         return [program, "--ws", *load, f"127.0.0.1:{work.port}"]
 
     note = "cannot wait for a reply before it sends the next message: idle connections only"
-    return Tool("tcpkali", first_line([program, "--version"]), note, command, kinds=("idle",))
+    return Tool("tcpkali", version_of([program, "--version"]), note, command, kinds=("idle",))
 
 
 FINDERS = [floor, wsbench, k6_ws, k6_websockets, tsung, thor, artillery, locust, tcpkali]
