@@ -7,6 +7,10 @@
 // --freeze F/P    does nothing at all in the last F of every P seconds, counted from the start.
 // --seconds S     lives at most so long (default 3600).
 //
+// On SIGUSR1 it prints what it has counted, so that no client has to be believed: connections upgraded
+// since the start, open now, whole data messages read, when the first of those open now was upgraded (the
+// first since none was open) and when the last.
+//
 // It promises one recv and one send for each batch of frames and 100 bytes for a quiet connection.
 // It echoes frame by frame, so a fragmented message comes back in the same fragments. It does not
 // check UTF-8, reserved bits or the handshake beyond the key, and knows neither TLS nor extensions.
@@ -48,7 +52,9 @@ static std::deque<Delayed> queue;            // the delay is constant, so this i
 static int poller, timer;
 static int64_t delay_ns, freeze_ns, period_ns, started_ns;
 static uint32_t lateness_us[LATE_BUCKETS];
-static volatile sig_atomic_t stopped;
+static volatile sig_atomic_t stopped, asked;
+static uint64_t upgraded, open_now, messages;
+static int64_t first_upgrade_ns, last_upgrade_ns;
 
 static int64_t now_ns() {
     timespec t;
@@ -104,6 +110,7 @@ static std::string accept_for(const std::string &key) {
 
 static void drop(Connection &c) {
     close(c.fd);
+    open_now -= c.open;
     uint32_t next = c.generation + 1;
     c = Connection();
     c.generation = next;
@@ -181,6 +188,14 @@ static void print_lateness() {
            late_percentile(count, 99), late_percentile(count, 100));
 }
 
+static void print_counts() {
+    asked = 0;
+    printf("upgraded=%llu open=%llu messages=%llu first_us=%lld last_us=%lld now_us=%lld\n",
+           (unsigned long long)upgraded, (unsigned long long)open_now, (unsigned long long)messages,
+           (long long)(first_upgrade_ns / 1000), (long long)(last_upgrade_ns / 1000), (long long)(now_ns() / 1000));
+    fflush(stdout);
+}
+
 static void upgrade(Connection &c) {
     size_t end = c.input.find("\r\n\r\n");
     if (end == std::string::npos) {
@@ -195,6 +210,9 @@ static void upgrade(Connection &c) {
     std::string reply = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                         "Sec-WebSocket-Accept: " + accept_for(key) + "\r\n\r\n";
     c.open = true;
+    upgraded++;
+    last_upgrade_ns = now_ns();
+    if (open_now++ == 0) first_upgrade_ns = last_upgrade_ns;
     std::string(c.input, end + 4).swap(c.input);
     write_out(c, reply.data(), reply.size(), false);
 }
@@ -260,6 +278,7 @@ static Echoed echo_frames(char *data, size_t size) {
         e.consumed += header + length;
         if (opcode == 10) continue;           // an unasked pong
         if (opcode == 9) first = 0x8A;        // ping -> pong
+        if (opcode < 8 && first & 0x80) messages++;
         char key[4];
         memcpy(key, frame + header - 4, 4);   // before the output grows over it
         char *out = data + e.produced;
@@ -364,6 +383,13 @@ int main(int argc, char **argv) {
     setrlimit(RLIMIT_NOFILE, &limit);
     connections.resize(limit.rlim_max < 65536 ? limit.rlim_max : 65536);
     for (int s : {SIGTERM, SIGINT, SIGALRM}) signal(s, [](int) { stopped = 1; });
+    // Taken only while waiting, so that a question never falls between the look and the wait.
+    sigset_t question, none;
+    sigemptyset(&none);
+    sigemptyset(&question);
+    sigaddset(&question, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &question, nullptr);
+    signal(SIGUSR1, [](int) { asked = 1; });
     alarm(seconds);
 
     int listener = listen_on(port);
@@ -379,7 +405,8 @@ int main(int argc, char **argv) {
     static char buffer[READ_SIZE];
     epoll_event events[512];
     while (!stopped) {
-        int n = epoll_wait(poller, events, 512, -1);
+        int n = epoll_pwait(poller, events, 512, -1, &none);
+        if (asked) print_counts();
         if (period_ns) stay_frozen();
         for (int i = 0; i < n; i++) {
             int fd = events[i].data.fd;
