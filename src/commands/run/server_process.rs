@@ -116,6 +116,7 @@ impl ServerProcess {
             totals,
             cpu_s,
             listen_overflows,
+            late_replies,
         } = self.totals(PATIENCE).ok()?;
         Some(ServerCounts {
             upgrades: totals.upgrades,
@@ -126,6 +127,7 @@ impl ServerProcess {
             listen_failures: totals.listen_failures,
             cpu_s,
             listen_overflows,
+            late_replies,
         })
     }
 

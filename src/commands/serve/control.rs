@@ -42,6 +42,7 @@ fn act(running: &Running, command: Command, overflows: Option<u64>) -> Answer {
         Command::End { id } => done(id, running.end_fault(id)),
         Command::Totals => Answer::Totals(Counts {
             totals: running.totals(),
+            late_replies: running.late_replies(),
             cpu_s: cpu_s(),
             listen_overflows: listen_overflows()
                 .zip(overflows)
