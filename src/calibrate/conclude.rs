@@ -87,8 +87,10 @@ impl Calibration {
         let noticed = |point: &&Point| !point.measured.invalid.is_empty();
         let first = self.lying_points().filter(noticed);
         let first = first.min_by_key(|point| point.asked_per_s);
+        let below = |per_s: &u64| first.is_none_or(|first| *per_s < first.asked_per_s);
         let still = self.lying_points().filter(|point| !noticed(point));
-        let mut still_valid_per_s: Vec<_> = still.map(|point| point.asked_per_s).collect();
+        let still = still.map(|point| point.asked_per_s).filter(below);
+        let mut still_valid_per_s: Vec<_> = still.collect();
         still_valid_per_s.sort_unstable();
         still_valid_per_s.dedup();
         Beyond {
@@ -103,7 +105,8 @@ impl Calibration {
     fn trusted(&self, shards: u16) -> Option<Trusted> {
         let points = self.truth.iter();
         let honest = points.filter(|t| t.point.shards == shards && t.point.is_honest());
-        let error_ms = honest.clone().map(|truth| truth.error_ms);
+        // Below zero: the answers of the ramp, which are no part of what is measured, left later.
+        let error_ms = honest.clone().map(|truth| truth.error_ms.abs());
         Some(Trusted {
             shards,
             per_s: honest.map(|truth| truth.point.asked_per_s).max()?,
@@ -129,7 +132,7 @@ impl Calibration {
     }
 
     fn promise(&self, trusted: &Trusted, grave: bool) -> String {
-        let (p50, p99) = (trusted.error_ms.p50.max(0.0), trusted.error_ms.p99.max(0.0));
+        let (p50, p99) = (trusted.error_ms.p50, trusted.error_ms.p99);
         let machine = match self.trusted.get(1) {
             Some(more) => format!(
                 " ({} from this machine's {} shards)",

@@ -17,7 +17,7 @@ mod noise;
 mod point;
 mod search;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use document::{
     Beyond, Bottleneck, Calibration, Capacity, Handshakes, Knee, Lateness, Machine, Noise,

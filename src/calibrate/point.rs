@@ -43,6 +43,11 @@ impl Quantiles {
         self.with(other, f64::max)
     }
 
+    /// Each without its sign.
+    pub fn abs(self) -> Self {
+        self.with(self, |a, _| a.abs())
+    }
+
     fn with(self, other: Self, join: fn(f64, f64) -> f64) -> Self {
         // To a nanosecond: digits beyond are the arithmetic's.
         let join = |a, b| (join(a, b) * 1e6).round() / 1e6;

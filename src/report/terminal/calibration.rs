@@ -125,8 +125,8 @@ fn truth(page: &mut Page, truth: &[Truth]) {
             millis(truth.delay_ms + late.p99),
             millis(measured.round_trip_ms.p50),
             millis(measured.round_trip_ms.p99),
-            millis(truth.error_ms.p50),
-            millis(truth.error_ms.p99),
+            signed(truth.error_ms.p50),
+            signed(truth.error_ms.p99),
         ];
         let rate = count(truth.point.asked_per_s);
         let shards = match truth.point.shards {
@@ -143,6 +143,12 @@ fn truth(page: &mut Page, truth: &[Truth]) {
                 error holds the way there and back too, so it is an upper bound";
     page.line(DIM, note);
     page.text.push('\n');
+}
+
+/// Milliseconds that may be less than none.
+fn signed(value: f64) -> String {
+    let sign = if value < 0.0 { "-" } else { "" };
+    sign.to_owned() + &millis(value.abs())
 }
 
 fn statement(page: &mut Page, calibration: &Calibration) {
@@ -193,7 +199,45 @@ pub fn progress_of_truth(truth: &Truth) -> String {
         "{:>9} messages/s against a delay of {} ms: round_trip off by {} ms at p50, {} ms at p99",
         count(truth.point.asked_per_s),
         truth.delay_ms,
-        millis(truth.error_ms.p50),
-        millis(truth.error_ms.p99),
+        signed(truth.error_ms.p50),
+        signed(truth.error_ms.p99),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calibrate::tests::calibration;
+
+    fn look(width: usize) -> Look {
+        Look {
+            width,
+            color: false,
+        }
+    }
+
+    #[test]
+    fn the_page_of_a_calibration() {
+        insta::assert_snapshot!(render(&calibration(), look(100)));
+    }
+
+    #[test]
+    fn no_line_of_text_is_wider_than_the_terminal() {
+        for width in [40, 60, 80, 200] {
+            let page = render(&calibration(), look(width));
+            let widest = page.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(width), "{width}:\n{page}");
+        }
+    }
+
+    #[test]
+    fn loads_are_told_of_while_they_are_tried() {
+        let lines: Vec<_> = calibration().points.iter().map(progress).collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn an_error_below_zero_keeps_its_sign() {
+        assert_eq!([signed(-0.05), signed(0.05)], ["-0.050", "0.050"]);
+    }
 }
