@@ -199,8 +199,11 @@ impl<'a> Calibrator<'a> {
             search.add(per_s, point.is_honest());
             self.found.points.push(point);
         }
-        let knee = Knee::new(shards, search.found(), &self.found.points);
-        self.found.knees.push(knee);
+        let found = search.found();
+        if found.honest.or(found.lying).is_some() {
+            let knee = Knee::new(shards, found, &self.found.points);
+            self.found.knees.push(knee);
+        }
         Ok(())
     }
 
