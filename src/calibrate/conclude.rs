@@ -13,14 +13,14 @@ const FULL: f64 = 0.8;
 impl Knee {
     /// From a search and the points it tried.
     pub fn new(shards: u16, found: Found, points: &[Point]) -> Self {
-        let there = points
+        let mut there = points
             .iter()
             .filter(|point| point.shards == shards && Some(point.asked_per_s) == found.lying);
         Self {
             shards,
             honest_per_s: found.honest,
             lying_per_s: found.lying,
-            bottleneck: there.last().map(bottleneck),
+            bottleneck: there.next_back().map(bottleneck),
             disturbed: found.disturbed,
         }
     }
