@@ -213,7 +213,7 @@ fn beyond_in_words(beyond: &Beyond) -> String {
 }
 
 /// `1,234`.
-fn thousands(value: u64) -> String {
+pub(super) fn thousands(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::new();
     for (position, digit) in digits.chars().enumerate() {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::conclude::thousands;
 use super::document::{Bottleneck, Calibration, Noise};
 
 /// Processor time that others take without being told of: a cron job, an editor.
@@ -52,13 +53,15 @@ impl fmt::Display for Noise {
             ),
             Self::LateThoughIdle { shards, per_s } => write!(
                 f,
-                "at {per_s} messages/s on {} neither generator nor server was busy, yet messages left \
+                "at {} messages/s on {} neither generator nor server was busy, yet messages left \
                  late: the limit is this machine's disturbance, not the generator's",
+                thousands(*per_s),
                 shards_in_words(*shards)
             ),
             Self::Unsteady { shards, per_s } => write!(
                 f,
-                "at {per_s} messages/s on {}, below the limit found, messages left late",
+                "at {} messages/s on {}, below the limit found, messages left late",
+                thousands(*per_s),
                 shards_in_words(*shards)
             ),
             Self::NeverHonest => f.write_str("messages left late under every load"),
