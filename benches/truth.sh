@@ -131,7 +131,10 @@ rate_for() {
 keep() { echo "$2" >>"$scratch/series.$1"; }
 
 # How many rounds of LOAD wsbench called valid (true) or not (false).
-called() { cat "$scratch/series.$1.$2.busy" 2>/dev/null | wc -l; }
+called() {
+    local series=$scratch/series.$1.$2.busy
+    if [ -e "$series" ]; then wc -l <"$series"; else echo 0; fi
+}
 
 # The rounds of LOAD that count: the valid ones, or else all that there are.
 counting() { if [ "$(called "$1" true)" -gt 0 ]; then echo "$1.true"; else echo "$1.false"; fi; }

@@ -155,9 +155,9 @@ pub struct Truth {
     pub share: f64,
     /// The server's delay, in ms.
     pub delay_ms: f64,
-    /// How late the server's answers really left, in ms.
-    pub server_late_ms: Quantiles,
-    /// round_trip - delay - the server's lateness, in ms: what is left is the way there and back, the
+    /// How late the server's answers really left, in ms; `null` when it did not say so in time.
+    pub server_late_ms: Option<Quantiles>,
+    /// round_trip - delay - the server's lateness (as far as it is known), in ms: what is left is the way there and back, the
     /// server's reading, and the generator's error. An upper bound of that error.
     pub error_ms: Quantiles,
     /// The load and what it came to.

@@ -169,7 +169,7 @@ fn truth(share: f64, per_s: u64) -> Truth {
     Truth {
         share,
         delay_ms: 20.0,
-        server_late_ms: error(0.02, 0.1),
+        server_late_ms: Some(error(0.02, 0.1)),
         error_ms: error(0.08 + share / 10.0, 0.3 + share / 10.0),
         point: Point::new(1, per_s, measured),
     }

@@ -63,17 +63,18 @@ fn a_quick_one_says_what_it_measured_and_how_far_it_goes() {
     assert!((1..=10).contains(&points.len()), "{found}");
     for point in points {
         assert!(point["sent_per_s"].as_f64() > Some(0.0), "{point}");
-        assert!(point["server_busy"].as_f64() > Some(0.0), "{point}");
     }
-    // The server said how late its answers left; the whole round trip is longer.
+    // The server says how late its answers left, unless it has no time to; the round trip is longer.
     for truth in found["truth"].as_array().expect("a list") {
-        let p50 = |name: &str| truth[name]["p50"].as_f64().expect("a number");
-        assert!(p50("round_trip_ms") >= 20.0, "{truth}");
-        assert!(p50("server_late_ms") > 0.0, "{truth}");
+        let p50 = |name: &str| truth[name]["p50"].as_f64();
+        assert!(p50("round_trip_ms") >= Some(20.0), "{truth}");
+        let late = p50("server_late_ms");
+        assert!(late > Some(0.0) || late.is_none(), "{truth}");
     }
     // An answer holds a limit; without one it says why.
     let trusted = found["trusted"].as_array().expect("a list");
-    assert_eq!(code == Some(0), !trusted.is_empty() && !is_spoilt(&found));
+    let answered = !trusted.is_empty() && !is_spoilt(&found);
+    assert_eq!(code == Some(0), answered, "{code:?} {found}");
     let statement = found["statement"][0].as_str().expect("a sentence");
     assert_eq!(
         statement.starts_with("Up to"),

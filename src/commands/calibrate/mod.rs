@@ -373,7 +373,7 @@ fn half_of_the_cores() -> u16 {
 /// What is left of round_trip without the delay and the server's own lateness.
 fn truth(share: f64, result: &RunResult, point: Point) -> Truth {
     let late = result.server_counts.and_then(|counts| counts.late_replies);
-    let server_late_ms = late.map_or_else(Quantiles::default, in_ms);
+    let server_late_ms = late.map(in_ms);
     let delay_ms = DELAY.as_secs_f64() * 1e3;
     let delay = Quantiles {
         p50: delay_ms,
@@ -386,7 +386,9 @@ fn truth(share: f64, result: &RunResult, point: Point) -> Truth {
         share,
         delay_ms,
         server_late_ms,
-        error_ms: round_trip.minus(delay).minus(server_late_ms),
+        error_ms: round_trip
+            .minus(delay)
+            .minus(server_late_ms.unwrap_or_default()),
         point,
     }
 }

@@ -118,7 +118,8 @@ fn truth(page: &mut Page, truth: &[Truth]) {
     ];
     let mut table = Table::new("messages/s", &figures);
     for truth in truth {
-        let (late, measured) = (truth.server_late_ms, &truth.point.measured);
+        let late = truth.server_late_ms.unwrap_or_default();
+        let measured = &truth.point.measured;
         let cells = [
             format!("{:.0} %", measured.busy * 100.0),
             millis(truth.delay_ms + late.p50),
