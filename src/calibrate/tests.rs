@@ -101,32 +101,7 @@ pub(crate) fn calibration() -> Calibration {
         quick: true,
         seed: 1,
         clients: 1_000,
-        machine: Machine {
-            environment: Environment {
-                os: "Linux".to_owned(),
-                kernel: "6.1".to_owned(),
-                arch: "x86_64".to_owned(),
-                cores: 2,
-                cpu: "A processor".to_owned(),
-                memory_bytes: 8 << 30,
-                build_profile: "release".to_owned(),
-            },
-            governor: Some("performance".to_owned()),
-            timer: Lateness {
-                count: 400,
-                quantiles: Quantiles {
-                    p50: 0.006,
-                    p90: 0.01,
-                    p99: 0.03,
-                    p999: 0.2,
-                },
-                max: 0.4,
-            },
-            timer_kind: "timerfd".to_owned(),
-            clock_read_ns: 24.5,
-            stolen: Some(0.001),
-            others: Some(0.02),
-        },
+        machine: machine(),
         capacity: Capacity {
             descriptors: Some(19_872),
             ports: Some(28_232),
@@ -150,6 +125,35 @@ pub(crate) fn calibration() -> Calibration {
     };
     calibration.conclude();
     calibration
+}
+
+fn machine() -> Machine {
+    Machine {
+        environment: Environment {
+            os: "Linux".to_owned(),
+            kernel: "6.1".to_owned(),
+            arch: "x86_64".to_owned(),
+            cores: 2,
+            cpu: "A processor".to_owned(),
+            memory_bytes: 8 << 30,
+            build_profile: "release".to_owned(),
+        },
+        governor: Some("performance".to_owned()),
+        timer: Lateness {
+            count: 400,
+            quantiles: Quantiles {
+                p50: 0.006,
+                p90: 0.01,
+                p99: 0.03,
+                p999: 0.2,
+            },
+            max: 0.4,
+        },
+        timer_kind: "timerfd".to_owned(),
+        clock_read_ns: 24.5,
+        stolen: Some(0.001),
+        others: Some(0.02),
+    }
 }
 
 fn truth(share: f64, per_s: u64) -> Truth {
@@ -242,83 +246,73 @@ fn the_bottleneck_is_whoever_had_no_time_left() {
     }
 }
 
+/// A change to a calibration, how many things it holds against it, and the exit code.
+type Disturbance = (&'static str, fn(&mut Calibration), usize, Exit);
+
+const DISTURBANCES: [Disturbance; 11] = [
+    ("quiet", |_| {}, 0, Exit::Pass),
+    ("unknown", |c| c.machine.others = None, 0, Exit::Pass),
+    ("others", |c| c.machine.others = Some(0.06), 1, Exit::Pass),
+    (
+        "greedy",
+        |c| c.machine.others = Some(0.26),
+        1,
+        Exit::Unanswered,
+    ),
+    (
+        "stolen",
+        |c| c.machine.stolen = Some(0.3),
+        1,
+        Exit::Unanswered,
+    ),
+    (
+        "late timer",
+        |c| c.machine.timer.quantiles.p99 = 2.0,
+        1,
+        Exit::Unanswered,
+    ),
+    (
+        "second attempts",
+        |c| c.knees[0].disturbed = 2,
+        1,
+        Exit::Pass,
+    ),
+    ("a truth late", |c| c.truth[1] = late_truth(), 1, Exit::Pass),
+    ("no honesty", |c| no_honesty(c), 1, Exit::Unanswered),
+    ("stopped", |c| stopped(c), 0, Exit::Interrupted),
+    (
+        "debug",
+        |c| c.machine.environment.build_profile = "debug".to_owned(),
+        1,
+        Exit::Pass,
+    ),
+];
+
+fn late_truth() -> Truth {
+    Truth {
+        point: Point::new(1, 18_000, late(18_000, 0.9, 0.3, true)),
+        ..truth(0.9, 18_000)
+    }
+}
+
+fn no_honesty(calibration: &mut Calibration) {
+    calibration.knees[0].honest_per_s = None;
+    calibration.truth.clear();
+}
+
+fn stopped(calibration: &mut Calibration) {
+    calibration.interrupted = true;
+    calibration.truth.clear();
+}
+
 #[test]
 fn what_disturbs_is_told_and_what_spoils_is_not_passed() {
-    type Change = fn(&mut Calibration);
-    let cases: [(&str, Change, usize, Exit); 11] = [
-        ("quiet", |_| {}, 0, Exit::Pass),
-        ("unknown", |c| c.machine.others = None, 0, Exit::Pass),
-        (
-            "a neighbour",
-            |c| c.machine.others = Some(0.06),
-            1,
-            Exit::Pass,
-        ),
-        (
-            "a greedy neighbour",
-            |c| c.machine.others = Some(0.26),
-            1,
-            Exit::Unanswered,
-        ),
-        (
-            "a greedy hypervisor",
-            |c| c.machine.stolen = Some(0.3),
-            1,
-            Exit::Unanswered,
-        ),
-        (
-            "a late timer",
-            |c| c.machine.timer.quantiles.p99 = 2.0,
-            1,
-            Exit::Unanswered,
-        ),
-        (
-            "second attempts",
-            |c| c.knees[0].disturbed = 2,
-            1,
-            Exit::Pass,
-        ),
-        (
-            "one truth late",
-            |c| c.truth[1].point = Point::new(1, 18_000, late(18_000, 0.9, 0.3, true)),
-            1,
-            Exit::Pass,
-        ),
-        (
-            "nothing honest",
-            |c| {
-                c.knees[0].honest_per_s = None;
-                c.truth.clear();
-            },
-            1,
-            Exit::Unanswered,
-        ),
-        (
-            "stopped",
-            |c| {
-                c.interrupted = true;
-                c.truth.clear();
-            },
-            0,
-            Exit::Interrupted,
-        ),
-        (
-            "a debug build",
-            |c| c.machine.environment.build_profile = "debug".to_owned(),
-            1,
-            Exit::Pass,
-        ),
-    ];
-    for (name, change, noise, exit) in cases {
+    for (name, change, noise, exit) in DISTURBANCES {
         let mut calibration = calibration();
         change(&mut calibration);
         calibration.conclude();
-        assert_eq!(
-            calibration.noise.len(),
-            noise,
-            "{name}: {:?}",
-            calibration.noise
-        );
+        let found = &calibration.noise;
+        assert_eq!(found.len(), noise, "{name}: {found:?}");
         assert_eq!(calibration.exit(), exit, "{name}");
         assert!(!calibration.statement.is_empty(), "{name}");
     }
@@ -327,7 +321,7 @@ fn what_disturbs_is_told_and_what_spoils_is_not_passed() {
 #[test]
 fn a_late_truth_lowers_what_is_promised() {
     let mut calibration = calibration();
-    calibration.truth[1].point = Point::new(1, 18_000, late(18_000, 0.9, 0.3, true));
+    calibration.truth[1] = late_truth();
     calibration.conclude();
     let trusted = calibration.trusted[0];
     assert_eq!((trusted.per_s, trusted.error_ms.p99), (2_000, 0.31));
