@@ -111,18 +111,18 @@ probe() {
 
 # The next rate to try for LOAD between its neighbours on the curve; with `best` the nearest one tried.
 rate_for() {
-    sort -n "$scratch/curve" | awk -v load="$1" -v what="${2:-next}" -v close_enough=$close_enough '
-        function off(busy) { return busy > load ? busy - load : load - busy }
+    sort -n "$scratch/curve" | awk -v wanted="$1" -v what="${2:-next}" -v near=$close_enough '
+        function off(busy) { return busy > wanted ? busy - wanted : wanted - busy }
         NR == 1 || off($2) < off(best_busy) { best = $1; best_busy = $2 }
-        $2 <= load { low = $1; low_busy = $2 }
-        $2 > load && !high { high = $1; high_busy = $2 }
+        $2 <= wanted { low = $1; low_busy = $2 }
+        $2 > wanted && !high { high = $1; high_busy = $2 }
         END {
             if (what == "best") { print best; exit }
-            if (off(best_busy) <= close_enough) exit
+            if (off(best_busy) <= near) exit
             if (!low) { print int(high / 3); exit }
             if (!high) exit                    # the whole series does not keep it so busy
             if (high <= low * 1.02) exit
-            share = (load - low_busy) / (high_busy - low_busy)
+            share = (wanted - low_busy) / (high_busy - low_busy)
             share = share < 0.1 ? 0.1 : share > 0.9 ? 0.9 : share
             print int(low * exp(share * log(high / low)))
         }'
@@ -250,7 +250,8 @@ for ((round = 1; round <= 2 * rounds; round++)); do
     for load in $loads; do
         [ "$(called "$load" true)" -lt "$rounds" ] || continue
         say "round $round: $load %"
-        run "$(rate_for "$load" best)" "$seconds"
+        rate=$(rate_for "$load" best)
+        run "$rate" "$seconds"
         keep_run "$load"
     done
 done
