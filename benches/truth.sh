@@ -256,9 +256,10 @@ for ((round = 1; round <= 2 * rounds; round++)); do
     done
 done
 
+# Whole before it is put among what it calls changes.
+table >"$scratch/table"
+cat "$scratch/table"
 if [ -n "$save" ]; then
     mkdir -p results/bench
-    table | tee "results/bench/$save.md"
-else
-    table
+    cp "$scratch/table" "results/bench/$save.md"
 fi
