@@ -156,36 +156,32 @@ impl Calibration {
 }
 
 fn limit_in_words(knee: &Knee) -> String {
-    let on = match knee.shards {
-        1 => "One shard".to_owned(),
-        more => format!("The machine's {more} shards"),
+    let whose = match knee.shards {
+        1 => "One shard's limit".to_owned(),
+        more => format!("The limit of this machine's {more} shards"),
     };
-    let begins = if knee.shards == 1 { "begins" } else { "begin" };
     let who = match knee.bottleneck {
-        Some(Bottleneck::Generator) => "; the generator itself had no time left",
+        Some(Bottleneck::Generator) => "; the generator itself had no time left there",
         Some(Bottleneck::Server) => {
             "; the built-in server had no time left first, so the generator may be good for more"
         }
         Some(Bottleneck::Machine) => {
-            "; neither it nor the server was busy, so this machine woke them late"
+            "; neither it nor the server was busy there, so this machine woke them late"
         }
         None => "",
     };
     match (knee.honest_per_s, knee.lying_per_s) {
         (Some(honest), Some(lying)) => format!(
-            "{on} {begins} to send late between {} and {} messages/s{who}.",
+            "{whose} is between {} and {} messages/s{who}.",
             thousands(honest),
             thousands(lying)
         ),
         (Some(honest), None) => format!(
-            "{on} sent on time up to {} messages/s, the highest load tried.",
+            "{whose} is above {} messages/s, the highest load tried.",
             thousands(honest)
         ),
-        (None, Some(lying)) => format!(
-            "{on} sent late already at {} messages/s{who}.",
-            thousands(lying)
-        ),
-        (None, None) => format!("{on}: nothing was tried."),
+        (None, Some(lying)) => format!("{whose} is below {} messages/s{who}.", thousands(lying)),
+        (None, None) => format!("{whose} is unknown: nothing was tried."),
     }
 }
 

@@ -187,8 +187,8 @@ fn the_statement_holds_the_limit_the_error_and_what_is_beyond() {
         [
             "Up to 18,000 messages/s from one shard over 1,000 clients, round_trip is true within \
              0.170 ms at p50 and 0.390 ms at p99.",
-            "One shard begins to send late between 20,000 and 28,000 messages/s; the generator \
-             itself had no time left.",
+            "One shard's limit is between 20,000 and 28,000 messages/s; the generator itself had no \
+             time left there.",
             "Above it wsbench run calls runs invalid: it did at 40,000 messages/s; at 28,000 \
              messages/s, late by the tighter limits of this command, it still did not.",
         ]
@@ -223,7 +223,7 @@ fn more_shards_are_told_of() {
     );
     assert_eq!(
         second,
-        "The machine's 4 shards sent on time up to 80,000 messages/s, the highest load tried."
+        "The limit of this machine's 4 shards is above 80,000 messages/s, the highest load tried."
     );
 }
 
