@@ -105,8 +105,10 @@ impl Calibration {
     fn trusted(&self, shards: u16) -> Option<Trusted> {
         let points = self.truth.iter();
         let honest = points.filter(|t| t.point.shards == shards && t.point.is_honest());
-        // Below zero: the answers of the ramp, which are no part of what is measured, left later.
-        let error_ms = honest.clone().map(|truth| truth.error_ms.abs());
+        // The tails of two distributions are subtracted, and the server's holds its answers to the
+        // ramp too: the difference may be below zero, or below that at p50, which is the way there
+        // and back and in every message. Neither is promised.
+        let error_ms = honest.clone().map(|truth| truth.error_ms.abs().rising());
         Some(Trusted {
             shards,
             per_s: honest.map(|truth| truth.point.asked_per_s).max()?,

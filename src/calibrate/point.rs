@@ -48,6 +48,18 @@ impl Quantiles {
         self.with(self, |a, _| a.abs())
     }
 
+    /// None below one to its left.
+    pub fn rising(self) -> Self {
+        let p90 = self.p90.max(self.p50);
+        let p99 = self.p99.max(p90);
+        Self {
+            p50: self.p50,
+            p90,
+            p99,
+            p999: self.p999.max(p99),
+        }
+    }
+
     fn with(self, other: Self, join: fn(f64, f64) -> f64) -> Self {
         // To a nanosecond: digits beyond are the arithmetic's.
         let join = |a, b| (join(a, b) * 1e6).round() / 1e6;

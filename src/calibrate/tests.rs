@@ -328,6 +328,25 @@ fn a_late_truth_lowers_what_is_promised() {
 }
 
 #[test]
+fn no_tail_is_promised_to_be_truer_than_the_middle() {
+    for (p50, p99, expected) in [(0.2, 0.03, 0.2), (0.2, -0.5, 0.5), (0.1, 0.3, 0.3)] {
+        let mut calibration = calibration();
+        calibration.truth.truncate(1);
+        let error = &mut calibration.truth[0].error_ms;
+        *error = Quantiles {
+            p50,
+            p90: p50,
+            p99,
+            p999: p99,
+        };
+        calibration.conclude();
+        let trusted = calibration.trusted[0].error_ms;
+        assert_eq!((trusted.p50, trusted.p99), (p50, expected));
+        assert!(trusted.p999 >= trusted.p99);
+    }
+}
+
+#[test]
 fn lies_that_no_run_is_called_invalid_for_are_a_hole() {
     let mut calibration = calibration();
     for point in &mut calibration.points {
