@@ -9,6 +9,7 @@
 //! commands                          one file a verb
 //! report                            renders what was saved
 //! engine   server   relay   compare runs load; answers it; spoils its path; judges it
+//! calibrate                         judges the generator itself
 //! scenario    result                what is asked for; what was measured
 //! wire        metrics               bytes on a path; counters and distributions
 //! units       clock       exit      failure
@@ -21,6 +22,7 @@
 //! It promises no stable Rust interface: the command line and the files of a result are the interface.
 #![deny(clippy::disallowed_methods)]
 
+pub mod calibrate;
 pub mod cli;
 pub mod clock;
 pub mod commands;

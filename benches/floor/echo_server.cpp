@@ -169,12 +169,12 @@ static void send_due() {
     if (!queue.empty()) arm_timer();
 }
 
-// The smallest whole microsecond that so many percent of all echoes did not exceed.
-static size_t late_percentile(uint64_t count, unsigned percent) {
+// The smallest whole microsecond that so many of a thousand echoes did not exceed.
+static size_t late_quantile(uint64_t count, unsigned permille) {
     uint64_t seen = 0;
     for (size_t us = 0; us < LATE_BUCKETS; us++) {
         seen += lateness_us[us];
-        if (seen * 100 >= count * percent) return us;
+        if (seen * 1000 >= count * permille) return us;
     }
     return LATE_BUCKETS;
 }
@@ -183,9 +183,9 @@ static void print_lateness() {
     uint64_t count = 0;
     for (uint32_t n : lateness_us) count += n;
     if (count == 0) return;
-    printf("batches=%llu late_us_p50=%zu late_us_p90=%zu late_us_p99=%zu late_us_max=%zu\n",
-           (unsigned long long)count, late_percentile(count, 50), late_percentile(count, 90),
-           late_percentile(count, 99), late_percentile(count, 100));
+    printf("batches=%llu late_us_p50=%zu late_us_p90=%zu late_us_p99=%zu late_us_p999=%zu late_us_max=%zu\n",
+           (unsigned long long)count, late_quantile(count, 500), late_quantile(count, 900),
+           late_quantile(count, 990), late_quantile(count, 999), late_quantile(count, 1000));
 }
 
 static void print_counts() {

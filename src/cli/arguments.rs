@@ -69,6 +69,8 @@ pub enum Command {
     Storm(Box<StormArguments>),
     /// Validate a scenario and print the plan in words, with the resources it needs
     Check(Box<CheckArguments>),
+    /// Measure this machine's own limits and say how far its numbers can be trusted
+    Calibrate(CalibrateArguments),
     /// Write a commented starter scenario
     Init {
         /// A file that does not exist yet; without it the scenario goes to stdout
@@ -392,6 +394,45 @@ pub struct CheckArguments {
     pub scenario: PathBuf,
     #[command(flatten)]
     pub overrides: OverrideArguments,
+}
+
+/// `wsbench calibrate`.
+#[derive(Args, Debug)]
+#[command(after_help = CALIBRATE)]
+pub struct CalibrateArguments {
+    /// About ten seconds instead of a minute: a coarse answer
+    #[arg(long)]
+    pub quick: bool,
+    /// Connections that the load is spread over
+    #[arg(long, short, value_name = "N", default_value = "1000", value_parser = some_clients)]
+    pub clients: u32,
+    /// Seed of every random draw
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, env = "WSBENCH_SEED")]
+    pub seed: u64,
+    /// Keep the result of every load, and calibration.json, in this folder (new or empty)
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    /// Print the figures as JSON (schema_version 1) instead of words
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+}
+
+const CALIBRATE: &str = "\
+Runs the generator against the built-in server on this machine, under loads that rise until it sends
+late; then holds round_trip against a server that answers after a known 20 ms.
+
+Exit codes:
+  0    said how far the numbers can be trusted
+  3    could not measure
+  4    the machine is too noisy to say, or late runs were not called invalid
+  130  interrupted; what was measured is shown";
+
+fn some_clients(text: &str) -> Result<u32, String> {
+    let count: Count = text.parse().map_err(|e| format!("{e}"))?;
+    match u32::try_from(count.0) {
+        Ok(clients @ 1..=1_000_000) => Ok(clients),
+        _ => Err("a calibration takes 1 to 1,000,000 clients, e.g. 1000".to_owned()),
+    }
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -67,6 +67,18 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             commands::relay::run(&options)
         }
         Command::Check(arguments) => run::check(&arguments),
+        Command::Calibrate(arguments) => {
+            let options = commands::calibrate::Options {
+                clients: arguments.clients,
+                seed: arguments.seed,
+                quick: arguments.quick,
+                json: arguments.json,
+                out: arguments.out,
+                quiet,
+                look: look(),
+            };
+            commands::calibrate::run(&options)
+        }
         Command::Init { path } => commands::init::run(path.as_deref()),
         Command::Schema => commands::schema::run(),
         Command::Report { result, format } => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::result::LateReplies;
 use crate::scenario::ServerFaultPlan;
 use crate::server::Totals;
 use crate::units::TimeSpan;
@@ -94,6 +95,9 @@ pub struct Counts {
     /// Connections that found the accept queue full since it started, on the whole host (TcpExt
     /// ListenOverflows); `None` where the system does not tell.
     pub listen_overflows: Option<u64>,
+    /// How late delayed replies left; `None` when nothing was delayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_replies: Option<LateReplies>,
 }
 
 impl Command {
@@ -215,6 +219,7 @@ mod tests {
             },
             cpu_s: 0.5,
             listen_overflows: None,
+            late_replies: None,
         });
         let again = serde_json::from_str::<Answer>(&answer.line());
         assert_eq!(again.expect("JSON"), answer);

@@ -1,5 +1,6 @@
 //! One file a command: plain functions that the command line calls.
 
+pub mod calibrate;
 pub mod check;
 pub mod control;
 pub mod descriptors;

@@ -21,6 +21,28 @@ pub struct ServerCounts {
     pub cpu_s: f64,
     /// Connections that found an accept queue full, on the whole host; `None` where unknown.
     pub listen_overflows: Option<u64>,
+    /// How late its delayed replies left; `None` when it delayed nothing, or several processes did:
+    /// their quantiles cannot be added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_replies: Option<LateReplies>,
+}
+
+/// How late the replies of a server with a delay were, in microseconds, rounded down (in steps of
+/// 64 us from 2 ms on).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateReplies {
+    /// Replies that were delayed.
+    pub count: u64,
+    /// Half of them were at most so late.
+    pub p50_us: u64,
+    /// See `p50_us`.
+    pub p90_us: u64,
+    /// See `p50_us`.
+    pub p99_us: u64,
+    /// See `p50_us`.
+    pub p999_us: u64,
+    /// The latest.
+    pub max_us: u64,
 }
 
 /// The share of an interval from which on a thread of the built-in server is called busy.

@@ -50,6 +50,14 @@ const OWN_DESCRIPTORS: u64 = 128;
 const MAX_GROUPED: u32 = 200_000;
 
 impl Forecast {
+    /// Descriptors of the generator beside those of its connections.
+    pub const OWN_DESCRIPTORS: u64 = OWN_DESCRIPTORS;
+
+    /// How many clients without TLS so many bytes are enough for.
+    pub const fn plain_clients_in(bytes: u64) -> u64 {
+        bytes.saturating_sub(BASE) / (CLIENT + SOCKET)
+    }
+
     /// Computes the expectations.
     pub fn of(scenario: &Scenario) -> Self {
         let load = &scenario.load;

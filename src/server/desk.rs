@@ -209,9 +209,12 @@ impl Desk {
             && outbox.len() <= HIGH_WATER
             && let Some(held) = &mut self.held
             && held.queue.front().is_some_and(|(due, _, _)| *due <= now)
-            && let Some((_, number, message)) = held.queue.pop_front()
+            && let Some((due, number, message)) = held.queue.pop_front()
         {
             held.bytes -= message.cost();
+            // By a clock of this turn: what a thread does for others first is lateness too.
+            let late = now.saturating_duration_since(due);
+            self.lane.lateness().add(late);
             self.answering = number;
             self.answer(&message, outbox);
         }

@@ -14,9 +14,11 @@ use tokio::time::Instant;
 use super::alarm::{Alarm, Bell};
 use super::faults::{self, Active, Board, FaultError, Faults};
 use super::hub::{Hub, Inbox, Parcel};
+use super::lateness::{Lateness, late_replies};
 use super::member::{Member, Order, Stage};
 use super::meter::{Meter, Totals};
 use super::part::Part;
+use crate::result::LateReplies;
 use crate::scenario::{ServerEnding, ServerFault, ServerFaultPlan, ServerPlan};
 use crate::wire::{Limits, OpCode, Scratch, TlsServer, encode_frame};
 
@@ -40,6 +42,7 @@ pub(super) struct Shared {
     pub plan: ServerPlan,
     pub tls: Option<TlsServer>,
     meters: Vec<Meter>,
+    lateness: Vec<Lateness>,
     inboxes: Vec<Inbox>,
     /// WebSockets open now, for `max_connections`.
     places_taken: AtomicU32,
@@ -60,6 +63,7 @@ impl Shared {
             plan,
             tls,
             meters: (0..lanes).map(|_| Meter::default()).collect(),
+            lateness: (0..lanes).map(|_| Lateness::default()).collect(),
             inboxes: (0..lanes).map(|_| Inbox::default()).collect(),
             places_taken: AtomicU32::new(0),
             next_id: AtomicU64::new(part.first_id()),
@@ -105,6 +109,12 @@ impl Shared {
         totals
     }
 
+    /// How late delayed replies left; `None` when nothing was delayed.
+    pub fn late_replies(&self) -> Option<LateReplies> {
+        late_replies(self.lateness.iter())
+    }
+
+    /// When a connection that was just accepted may be let in: one a `gap`, over all lanes.
     /// When a connection that was just accepted may be let in: one a `gap`, over all lanes. Several
     /// processes share the rate alike, as the kernel deals connections to them.
     pub fn next_accept(&self, gap: Duration) -> Instant {
@@ -182,6 +192,11 @@ impl Lane {
 
     pub fn meter(&self) -> &Meter {
         &self.shared.meters[self.index]
+    }
+
+    /// Where this thread books how late its delayed replies leave.
+    pub fn lateness(&self) -> &Lateness {
+        &self.shared.lateness[self.index]
     }
 
     /// The next order to this thread.

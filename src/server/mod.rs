@@ -13,6 +13,7 @@ mod faults;
 mod gate;
 mod hub;
 mod lane;
+mod lateness;
 mod listen;
 mod local;
 mod member;
@@ -28,6 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::result::LateReplies;
 use crate::scenario::{ServerFaultPlan, ServerPlan};
 use crate::wire::listener::listen;
 use crate::wire::{Identity, TlsServer, TlsServerError};
@@ -140,6 +142,11 @@ impl Running {
     /// What it has done so far.
     pub fn totals(&self) -> Totals {
         self.shared.totals()
+    }
+
+    /// How late its delayed replies left; `None` when nothing was delayed.
+    pub fn late_replies(&self) -> Option<LateReplies> {
+        self.shared.late_replies()
     }
 
     /// Switches a fault on, for a time or until it is ended. `id` must not be that of an active

@@ -138,10 +138,15 @@ reply = {{ echo = true, timeout = "800ms" }}
 
 /// Runs to the end.
 pub fn finish(command: &mut Command) -> Output {
+    finish_within(command, PATIENCE)
+}
+
+/// Runs to the end, which may take so long.
+pub fn finish_within(command: &mut Command, patience: Duration) -> Output {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("started");
     // All that is ever said here fits into the pipes.
-    wait(&mut child);
+    wait_for(&mut child, patience);
     let output = child.wait_with_output().expect("ended");
     assert!(
         !text(&output.stderr).contains("panicked"),
@@ -153,15 +158,19 @@ pub fn finish(command: &mut Command) -> Output {
 
 /// Waits for the end; its exit code.
 pub fn wait(child: &mut Child) -> Option<i32> {
+    wait_for(child, PATIENCE)
+}
+
+fn wait_for(child: &mut Child, patience: Duration) -> Option<i32> {
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait().expect("our child") {
             return status.code();
         }
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > patience {
             let _ = child.kill();
             let _ = child.wait();
-            panic!("still running after {PATIENCE:?}");
+            panic!("still running after {patience:?}");
         }
         std::thread::sleep(Duration::from_millis(5));
     }

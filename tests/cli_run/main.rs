@@ -1,6 +1,7 @@
 //! `wsbench run` and `report` as a shell sees them: exit codes, stdout, stderr, signals, files.
 
 mod bench;
+mod calibrate;
 mod faults;
 mod files;
 mod outputs;

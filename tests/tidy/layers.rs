@@ -8,7 +8,7 @@ const ROWS: [&[&str]; 8] = [
     &["cli"],
     &["commands"],
     &["report"],
-    &["engine", "server", "relay", "probe", "compare"],
+    &["engine", "server", "relay", "probe", "compare", "calibrate"],
     &["scenario", "result"],
     &["wire", "metrics", "stats"],
     &["units", "clock", "exit", "failure"],

@@ -37,6 +37,9 @@ use relay_process::RelayProcess;
 use server_process::ServerProcess;
 use timeline::{Driver, FaultDoer, FaultLog};
 
+pub(crate) use preflight::capacity;
+pub(crate) use signals::watch as watch_signals;
+
 /// How to run and what to show.
 #[derive(Clone, Debug)]
 pub struct Options {

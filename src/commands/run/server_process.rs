@@ -152,6 +152,7 @@ impl ServerProcess {
             totals,
             cpu_s,
             listen_overflows,
+            late_replies,
         } = self.totals(PATIENCE).ok()?;
         Some(ServerCounts {
             upgrades: totals.upgrades,
@@ -162,6 +163,7 @@ impl ServerProcess {
             listen_failures: totals.listen_failures,
             cpu_s,
             listen_overflows,
+            late_replies,
         })
     }
 

@@ -32,6 +32,8 @@ pub fn watch(quiet: bool) -> anyhow::Result<mpsc::Receiver<Interrupt>> {
                         _ = interrupt.recv() => Interrupt::Interrupted,
                         _ = terminate.recv() => Interrupt::Terminated,
                         _ = hang_up.recv() => Interrupt::Terminated,
+                        // Nobody listens any more: a command of many runs has one thread at a time.
+                        () = wishes.closed() => return,
                     };
                     say(&mut heard_before);
                     if wishes.send(wish).await.is_err() {

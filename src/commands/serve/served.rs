@@ -52,6 +52,7 @@ impl Served for Running {
             totals: self.totals(),
             cpu_s: load::cpu_s(),
             listen_overflows: None,
+            late_replies: self.late_replies(),
         })
     }
 

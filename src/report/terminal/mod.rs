@@ -3,6 +3,7 @@
 //! Sections without data are left out. Everything that came from a server is escaped. Returns text:
 //! printing it is the command's work, so that a closed pipe or a file is no special case.
 
+pub mod calibration;
 mod judgement;
 mod page;
 mod storms;

@@ -11,6 +11,7 @@ mod ports;
 mod server;
 mod test_dial;
 
+use crate::calibrate::Capacity;
 use crate::scenario::{Forecast, Scenario};
 
 pub use cores::shards;
@@ -45,6 +46,17 @@ pub fn check(scenario: &Scenario, shards: u16) -> anyhow::Result<Findings> {
         warnings.extend(server::warning(scenario, processes));
     }
     Ok(Findings { facts, warnings })
+}
+
+/// How many idle clients the machine has room for, on plain connections from one address to one
+/// target.
+pub fn capacity() -> Capacity {
+    let memory = memory::available();
+    Capacity {
+        descriptors: Some(descriptors::limit().saturating_sub(Forecast::OWN_DESCRIPTORS)),
+        ports: ports::usable(),
+        memory: memory.map(Forecast::plain_clients_in),
+    }
 }
 
 #[cfg(test)]
