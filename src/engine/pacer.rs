@@ -17,6 +17,10 @@ use crate::clock::{Alarm, Epoch, Offset};
 /// processor time that exact timers cost. It bounds the lateness this adds.
 pub const WINDOW: Duration = Duration::from_micros(50);
 
+/// So many are woken before the reactor is asked again what has arrived: of many that are due at one
+/// instant, the first gets its answer read before the last sends, and is not blamed for the others.
+pub const BATCH: usize = 64;
+
 /// Wakes clients at their due times.
 #[derive(Debug)]
 pub struct Pacer {
@@ -27,6 +31,8 @@ pub struct Pacer {
     /// When the alarm will ring; [`Offset::MAX`] = not set.
     rings: Cell<Offset>,
     last_wake: Cell<Offset>,
+    /// The last wake-up left some for the next one.
+    unfinished: Cell<bool>,
     /// The alarm's task, to be polled again when a tokio timer is set anew.
     driver: RefCell<Option<Waker>>,
 }
@@ -41,6 +47,7 @@ impl Pacer {
             alarm: RefCell::new(alarm),
             rings: Cell::new(Offset::MAX),
             last_wake: Cell::new(Offset::ZERO),
+            unfinished: Cell::new(false),
             driver: RefCell::new(None),
         }
     }
@@ -125,11 +132,16 @@ impl Pacer {
         self.last_wake.set(now);
         let mut queue = self.queue.borrow_mut();
         let wakers = self.wakers.borrow();
-        while let Some(slot) = queue.pop_due(now) {
+        for _ in 0..BATCH {
+            let Some(slot) = queue.pop_due(now) else {
+                break;
+            };
             if let Some(waker) = &wakers[DueQueue::index(slot)] {
                 waker.wake_by_ref();
             }
         }
+        let unfinished = queue.earliest().is_some_and(|due| due <= now);
+        self.unfinished.set(unfinished);
         drop(queue);
         self.set_alarm(now);
     }
@@ -139,7 +151,12 @@ impl Pacer {
             self.rings.set(Offset::MAX);
             return;
         };
-        let rings = due.max(self.last_wake.get() + WINDOW);
+        let window = if self.unfinished.get() {
+            Duration::ZERO
+        } else {
+            WINDOW
+        };
+        let rings = due.max(self.last_wake.get() + window);
         self.rings.set(rings);
         let mut alarm = self.alarm.borrow_mut();
         alarm.set(self.epoch.instant(now), rings.since(now));
