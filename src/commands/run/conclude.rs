@@ -86,7 +86,7 @@ fn facts(
         phases: phases(plan, outcome),
         end_reason: end_reason(outcome, observed, server_lasted),
         shards: usize::from(plan.shards),
-        pacing: outcome.pacing.to_owned(),
+        pacing: outcome.pacing.to_string(),
         closed_loop: is_closed_loop(scenario),
         limits: ValidityLimits {
             schedule_lag_p99: validity.schedule_lag_p99,

@@ -5,6 +5,7 @@
 //! by second, and every end, Ctrl-C included, is summed up, saved and judged.
 
 mod conclude;
+mod fleet;
 mod observe;
 mod preflight;
 mod relay_process;
@@ -30,10 +31,14 @@ use crate::result::store::write_whole;
 use crate::result::{RunResult, Store, StoreError};
 use crate::scenario::{Scenario, redact};
 
+use fleet::Fleet;
 use observe::Timekeeper;
+use preflight::Team;
 use relay_process::RelayProcess;
 use server_process::ServerProcess;
 use timeline::{Driver, FaultDoer, FaultLog};
+
+pub use preflight::MOST_PROCESSES;
 
 /// How to run and what to show.
 #[derive(Clone, Debug)]
@@ -46,6 +51,8 @@ pub struct Options {
     pub quiet: bool,
     /// More talk.
     pub verbose: bool,
+    /// Generate in so many processes; `None` = as many as descriptors take.
+    pub processes: Option<u16>,
     /// A target that is not this machine may be pressed hard.
     pub yes: bool,
     /// Dial once before the load.
@@ -73,7 +80,7 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
             let _ = writeln!(talk, "warning: {warning}");
         }
     }
-    if refuses(&scenario, options.yes) {
+    if refuses(&scenario, options) {
         return Ok(Exit::Usage);
     }
     let finished = execute(&scenario, options)?;
@@ -101,8 +108,10 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
 /// What kept it from running: nothing was measured then.
 pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Finished> {
     let mut talk = anstream::stderr();
-    let shards = preflight::shards(scenario);
-    ready(scenario, shards, options)?;
+    let (spread, spread_fact) = preflight::spread(scenario);
+    let scenario = &spread;
+    let team = preflight::team(scenario, options.processes);
+    ready(scenario, team, spread_fact, options)?;
     #[expect(
         clippy::disallowed_methods,
         reason = "names the results folder, which is there before the run's epoch"
@@ -117,16 +126,19 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
         .transpose()?;
     if options.verbose {
         let files = store.dir().display();
+        let shards = team.shards;
         let _ = writeln!(talk, "shards: {shards}; results: {files}");
     }
     let relay = relay(scenario, options.quiet)?;
-    let mut plan = Plan::new(Arc::clone(scenario), shards)?;
-    plan.via = relay.as_ref().map(RelayProcess::address);
+    let via = relay.as_ref().map(RelayProcess::address);
+    let fleet = Fleet::start(scenario, team, via)?;
+    let mut plan = Plan::new(Arc::clone(scenario), team.shards)?;
+    plan.via = via;
     let plan = Arc::new(plan);
     let log = FaultLog::default();
     let drivers = misbehave(&plan, server.as_ref(), relay.as_ref(), &log)?;
     let mut keeper = Timekeeper::new(&plan, store, server.as_mut(), log.clone(), options.quiet);
-    let outcome = engine::run(&plan, interrupts, &mut keeper).context("start the generator")?;
+    let outcome = generate(&plan, fleet, interrupts, &mut keeper).context("start the generator")?;
     let observed = keeper.finish(outcome.ended);
     drivers.into_iter().for_each(Driver::stop);
     let counts = server.as_ref().and_then(ServerProcess::counts);
@@ -148,8 +160,14 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
 }
 
 /// Holds the plan against the machine and the target; the error says what keeps it from running.
-fn ready(scenario: &Arc<Scenario>, shards: u16, options: &Options) -> anyhow::Result<()> {
-    let mut found = preflight::check(scenario, shards)?;
+fn ready(
+    scenario: &Arc<Scenario>,
+    team: Team,
+    spread: Option<String>,
+    options: &Options,
+) -> anyhow::Result<()> {
+    let mut found = preflight::check(scenario, team)?;
+    found.facts.extend(spread);
     // The built-in server is not there yet, and need not be tried.
     if options.test_dial && scenario.server.is_none() {
         let dialled = preflight::test_dial(scenario)?;
@@ -170,10 +188,33 @@ fn ready(scenario: &Arc<Scenario>, shards: u16, options: &Options) -> anyhow::Re
     Ok(())
 }
 
-/// Says why a plan asks too much of its target, if it does.
-pub fn refuses(scenario: &Scenario, yes: bool) -> bool {
-    let question = limits::unasked(scenario).filter(|_| !yes);
-    let refusals = [limits::beyond(scenario), question];
+/// Runs the plan here, or in the processes that wait for it.
+fn generate(
+    plan: &Arc<Plan>,
+    fleet: Option<Fleet>,
+    interrupts: tokio::sync::mpsc::Receiver<engine::Interrupt>,
+    keeper: &mut Timekeeper<'_>,
+) -> std::io::Result<engine::Outcome> {
+    let Some(fleet) = fleet else {
+        return engine::run(plan, interrupts, keeper);
+    };
+    let epoch = plan.epoch.share();
+    let outcome = engine::run_elsewhere(plan, interrupts, keeper, |reports, stages| {
+        fleet.connect(epoch, &reports, stages)
+    });
+    fleet.stop();
+    outcome
+}
+
+/// Says why a plan asks too much of its target or cannot be run in several processes, if so.
+pub fn refuses(scenario: &Scenario, options: &Options) -> bool {
+    let question = limits::unasked(scenario).filter(|_| !options.yes);
+    let team = preflight::team(scenario, options.processes);
+    let refusals = [
+        limits::beyond(scenario),
+        question,
+        limits::apart(scenario, team.processes),
+    ];
     let refusals: Vec<_> = refusals.into_iter().flatten().collect();
     for refusal in &refusals {
         let (reason, hint) = (&refusal.reason, &refusal.hint);

@@ -8,11 +8,14 @@ mod cores;
 mod descriptors;
 mod memory;
 mod ports;
+mod spread;
+mod team;
 mod test_dial;
 
 use crate::scenario::{Forecast, Scenario};
 
-pub use cores::shards;
+pub use spread::spread;
+pub use team::{MOST_PROCESSES, Team, team};
 pub use test_dial::test_dial;
 
 /// What was found out.
@@ -25,18 +28,21 @@ pub struct Findings {
 }
 
 /// Asks the machine; the error says what does not fit.
-pub fn check(scenario: &Scenario, shards: u16) -> anyhow::Result<Findings> {
+pub fn check(scenario: &Scenario, team: Team) -> anyhow::Result<Findings> {
     let forecast = Forecast::of(scenario);
     let mut facts = vec![
-        descriptors::judge(&forecast, descriptors::limit())?,
+        descriptors::judge(&forecast, team.processes, descriptors::limit())?,
         ports::judge(&forecast, ports::usable())?,
         memory::judge(&forecast, memory::available())?,
-        cores::fact(shards),
+        cores::fact(team.shards),
     ];
+    if team.processes > 1 {
+        facts.push(team::fact(team, &forecast, descriptors::limit()));
+    }
     if scenario.relay.is_some() {
         facts.push(descriptors::judge_relay(&forecast, descriptors::limit())?);
     }
-    let warnings = cores::warning(scenario, shards).into_iter().collect();
+    let warnings = cores::warning(scenario, team.shards).into_iter().collect();
     Ok(Findings { facts, warnings })
 }
 
