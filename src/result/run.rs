@@ -155,6 +155,9 @@ pub struct Validity {
     pub stall_limit_ms: f64,
     /// How many shards generated the load.
     pub shards: usize,
+    /// In how many processes.
+    #[serde(default = "one")]
+    pub processes: usize,
     /// What woke the senders.
     pub pacing: String,
     /// A stalled server also slowed the schedule.
@@ -163,6 +166,11 @@ pub struct Validity {
     pub cpu_s: f64,
     /// Conservation laws that do not hold; always empty, or this tool has a bug.
     pub broken_laws: Vec<String>,
+}
+
+/// Results of earlier versions do not say.
+const fn one() -> usize {
+    1
 }
 
 impl RunResult {
@@ -264,6 +272,7 @@ impl Validity {
             dropped_arrivals_tolerated: facts.limits.dropped_arrivals,
             stall_limit_ms: millis(facts.limits.stall()),
             shards: facts.shards,
+            processes: facts.processes,
             pacing: facts.pacing.clone(),
             closed_loop: facts.closed_loop,
             cpu_s: total.gauges.cpu.as_secs_f64(),

@@ -137,7 +137,8 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
     let plan = Arc::new(plan);
     let log = FaultLog::default();
     let drivers = misbehave(&plan, server.as_ref(), relay.as_ref(), &log)?;
-    let mut keeper = Timekeeper::new(&plan, store, server.as_mut(), log.clone(), options.quiet);
+    let keeper = Timekeeper::new(&plan, store, server.as_mut(), log.clone(), options.quiet);
+    let mut keeper = keeper.of_processes(team.processes);
     let outcome = generate(&plan, fleet, interrupts, &mut keeper).context("start the generator")?;
     let observed = keeper.finish(outcome.ended);
     drivers.into_iter().for_each(Driver::stop);

@@ -18,6 +18,9 @@ pub use spread::spread;
 pub use team::{MOST_PROCESSES, Team, team};
 pub use test_dial::test_dial;
 
+/// Bytes a process takes before its first client.
+const PROCESS: u64 = 24 << 20;
+
 /// What was found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
@@ -29,7 +32,8 @@ pub struct Findings {
 
 /// Asks the machine; the error says what does not fit.
 pub fn check(scenario: &Scenario, team: Team) -> anyhow::Result<Findings> {
-    let forecast = Forecast::of(scenario);
+    let mut forecast = Forecast::of(scenario);
+    forecast.memory += PROCESS * u64::from(team.processes - 1);
     let mut facts = vec![
         descriptors::judge(&forecast, team.processes, descriptors::limit())?,
         ports::judge(&forecast, ports::usable())?,
