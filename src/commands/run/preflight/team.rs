@@ -9,6 +9,9 @@ use crate::scenario::{Forecast, Scenario};
 /// More processes than this help nobody.
 pub const MOST_PROCESSES: i64 = 256;
 
+/// A process that can hold fewer clients is not worth its start.
+const LEAST_ROOM: u64 = 500;
+
 /// Who generates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Team {
@@ -38,7 +41,11 @@ pub fn team(scenario: &Scenario, asked: Option<u16>) -> Team {
 fn needed(forecast: &Forecast, limit: u64) -> u16 {
     let clients = u64::from(forecast.max_clients);
     let own = forecast.descriptors.saturating_sub(clients);
-    let room = limit.saturating_sub(own).max(1);
+    let room = limit.saturating_sub(own);
+    if room < LEAST_ROOM {
+        // So little is a mistake: it is refused with the arithmetic.
+        return 1;
+    }
     clients
         .div_ceil(room)
         .clamp(1, MOST_PROCESSES as u64)
@@ -87,7 +94,8 @@ mod tests {
             (60_000, 20_000, 4),
             (100_000, 20_000, 6),
             (60_000, u64::MAX, 1),
-            (1_000_000, 100, 256),
+            (1_000_000, 627, 1),
+            (1_000_000, 628, 256),
         ] {
             let needed = needed(&forecast(clients), limit);
             assert_eq!(needed, expected, "{clients} {limit}");
