@@ -4,6 +4,7 @@
 #[path = "../cli_run/bench.rs"]
 #[allow(dead_code, reason = "shared with cli_run, which uses more of it")]
 mod bench;
+mod bridge;
 mod codec;
 mod ends;
 mod same;

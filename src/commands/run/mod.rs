@@ -38,7 +38,7 @@ use relay_process::RelayProcess;
 use server_process::ServerProcess;
 use timeline::{Driver, FaultDoer, FaultLog};
 
-pub use preflight::MOST_PROCESSES;
+pub use preflight::{MOST_PROCESSES, addresses_for};
 
 /// How to run and what to show.
 #[derive(Clone, Debug)]

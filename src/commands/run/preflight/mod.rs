@@ -14,7 +14,7 @@ mod test_dial;
 
 use crate::scenario::{Forecast, Scenario};
 
-pub use spread::spread;
+pub use spread::{addresses_for, spread};
 pub use team::{MOST_PROCESSES, Team, team};
 pub use test_dial::test_dial;
 

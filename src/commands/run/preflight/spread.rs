@@ -35,6 +35,11 @@ pub fn spread(scenario: &Arc<Scenario>) -> (Arc<Scenario>, Option<String>) {
     }
 }
 
+/// How many source addresses a run adds where one has so many ports; `None` = it adds none.
+pub fn addresses_for(scenario: &Scenario, usable: u64) -> Option<usize> {
+    widen(scenario, usable).map(|wide| wide.target.source_addresses.len())
+}
+
 fn widen(scenario: &Scenario, usable: u64) -> Option<Scenario> {
     let target = &scenario.target;
     let ours = target.urls.iter().all(is_loopback_v4);
@@ -96,7 +101,7 @@ mod tests {
         let none = Overrides::default();
         let read = Scenario::parse("x.toml", &text, &none, &|_| None, &statistics);
         let scenario = read.unwrap_or_else(|problems| panic!("{problems}"));
-        widen(&scenario, 1_000).map(|wide| wide.target.source_addresses.len())
+        addresses_for(&scenario, 1_000)
     }
 
     #[test]
