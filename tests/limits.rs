@@ -182,7 +182,7 @@ fn clients_beyond_the_ephemeral_ports_are_refused() {
     assert_refused(&bench, &output, 3, &parts);
     // All of 127.0.0.0/8 is this machine: addresses are added, and the next thing is that nobody listens.
     let here = ["run", "x.toml", "-v", "--target", "ws://127.0.0.1:9/"];
-    let parts = ["127.0.0.1 to 127.0.0.4", "target unreachable", "refused"];
+    let parts = ["127.0.0.1 to 127.0.0.6", "target unreachable", "refused"];
     assert_refused(&bench, &bench.command(&namespace, &here), 3, &parts);
     // With addresses enough for all the next thing is that nobody listens.
     let mut run = vec!["run", "x.toml"];

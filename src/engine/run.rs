@@ -24,6 +24,8 @@ use crate::wire::Dialler;
 const CLOSING_SLACK: Duration = Duration::from_millis(500);
 /// How long shards get to book what was cut off; then the run ends without them.
 const CUT_LIMIT: Duration = Duration::from_secs(2);
+/// So many clients more take a second more to end, on a machine that is busy with them.
+const CROWD: u32 = 5_000;
 /// How often the coordinator looks whether the drain is over.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -366,8 +368,10 @@ impl Coordinator {
     fn enter(&mut self, stage: Stage) {
         let limit = match stage {
             Stage::Running | Stage::Draining => self.plan.scenario.load.drain,
-            Stage::Closing => self.plan.scenario.target.close_timeout + CLOSING_SLACK,
-            Stage::Cut => CUT_LIMIT,
+            Stage::Closing => {
+                self.plan.scenario.target.close_timeout + CLOSING_SLACK + crowd(&self.plan)
+            }
+            Stage::Cut => cut_limit(&self.plan),
         };
         let now = self.plan.epoch.elapsed();
         // The wait before may have been a long one, and no stall.
@@ -376,6 +380,16 @@ impl Coordinator {
         self.deadline = now + limit;
         self.stage.send_replace(stage);
     }
+}
+
+/// What a crowd of clients needs beyond that.
+fn crowd(plan: &Plan) -> Duration {
+    Duration::from_secs(u64::from(plan.scenario.load.max_clients() / CROWD))
+}
+
+/// How long shards get to book what was cut off, in whichever process.
+pub(super) fn cut_limit(plan: &Plan) -> Duration {
+    CUT_LIMIT + crowd(plan)
 }
 
 /// Emptied intervals are used again, where there is room for them.

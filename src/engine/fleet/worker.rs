@@ -16,9 +16,6 @@ use crate::engine::shard::{Lines, Message, REPORTS, Report};
 use crate::engine::stage::Stage;
 use crate::metrics::Blank;
 
-/// How long shards get to end once they are cut; then the process ends without them.
-const CUT_LIMIT: Duration = Duration::from_secs(2);
-
 /// Runs the shards `own` of the plan until they have ended, or until the parent has gone: the end of
 /// `from` means that everything is cut.
 ///
@@ -52,6 +49,7 @@ pub fn work(
     let desk = Desk {
         first: own.start,
         running: own.len(),
+        cut_limit: run::cut_limit(plan),
         blanks,
         to: Some(to),
     };
@@ -81,6 +79,8 @@ fn obey(mut from: impl Read, stage: &watch::Sender<Stage>) {
 struct Desk<W> {
     first: u16,
     running: usize,
+    /// How long shards get to end once they are cut; then the process ends without them.
+    cut_limit: Duration,
     blanks: Vec<mpsc::Sender<Blank>>,
     /// `None` = nobody reads any more.
     to: Option<W>,
@@ -102,7 +102,7 @@ impl<W: Write> Desk<W> {
                 },
                 Ok(()) = stages.changed(), if deadline.is_none() => {
                     if *stages.borrow_and_update() == Stage::Cut {
-                        deadline = Some(Instant::now() + CUT_LIMIT);
+                        deadline = Some(Instant::now() + self.cut_limit);
                     }
                 }
                 () = async { late.expect("the branch has a condition").await }, if deadline.is_some() => return,
