@@ -66,7 +66,15 @@ fn faults_of_clients_hit_the_same_clients_wherever_they_run() {
         assert_eq!(result["faults"][0]["clients"], 5, "{}", result["faults"]);
         assert_eq!(result["closes"][0]["kind"], "by_fault");
         assert_eq!(result["closes"][0]["count"], 5);
-        let beats = ["sent", "on_time", "superseded", "late", "missed", "cut", "pending"];
+        let beats = [
+            "sent",
+            "on_time",
+            "superseded",
+            "late",
+            "missed",
+            "cut",
+            "pending",
+        ];
         let [sent, outcomes @ ..] = beats.map(|b| counter(result, &format!("heartbeats_{b}")));
         assert!(sent > 0);
         assert_eq!(outcomes.iter().sum::<u64>(), sent);

@@ -30,7 +30,11 @@ pub fn judge(forecast: &Forecast, processes: u16, limit: u64) -> anyhow::Result<
         limit => count(limit),
     };
     let (clients, needed) = (count(clients), count(needed));
-    let each = if processes > 1 { " in each process" } else { "" };
+    let each = if processes > 1 {
+        " in each process"
+    } else {
+        ""
+    };
     Ok(format!(
         "descriptors: {needed} ({clients} clients + {own} of our own) of {limit}{each}"
     ))
@@ -69,7 +73,9 @@ mod tests {
             fits,
             "descriptors: 1,128 (1,000 clients + 128 of our own) of 1,128"
         );
-        let refused = judge(&needs, 1, 1_127).expect_err("one too few").to_string();
+        let refused = judge(&needs, 1, 1_127)
+            .expect_err("one too few")
+            .to_string();
         assert!(refused.contains("may open 1127\nhint: "), "{refused}");
         assert!(judge(&needs, 2, 628).is_ok() && judge(&needs, 2, 627).is_err());
         assert!(judge_relay(&needs, 2_032).is_ok());
