@@ -12,6 +12,7 @@ use crate::commands::server_flags::ServerFlags;
 use crate::commands::storm::OWN;
 use crate::scenario::TimedToxic;
 use crate::scenario::reconnect;
+use crate::server::Part;
 use crate::units::{ByteSize, Count, Rate, TimeSpan};
 
 const START: &str = "Start here:
@@ -358,6 +359,9 @@ pub struct ServeArguments {
     /// Obey commands on stdin (for `wsbench run`)
     #[arg(long, hide = true)]
     pub control: bool,
+    /// Which of several processes that share the port this is (for --processes)
+    #[arg(long, hide = true, default_value_t = Part::WHOLE)]
+    pub part: Part,
     #[command(flatten)]
     pub server: ServerFlags,
 }

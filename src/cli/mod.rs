@@ -47,6 +47,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
                 metrics: arguments.metrics,
                 stop_on_stdin_eof: arguments.stop_on_stdin_eof,
                 control: arguments.control,
+                part: arguments.part,
                 quiet,
             };
             let timeline = arguments.server.timeline();

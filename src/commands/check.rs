@@ -50,9 +50,13 @@ pub fn plan(scenario: &Scenario) -> String {
     }
     if let Some(server) = &scenario.server {
         let behaviour = format!("{:?}", server.behaviour).to_lowercase();
+        let processes = match server.processes {
+            None | Some(1) => String::new(),
+            Some(processes) => format!(", {processes} processes"),
+        };
         row(
             "server",
-            format!("built in, started by the run: {behaviour}"),
+            format!("built in, started by the run: {behaviour}{processes}"),
         );
     }
     row("relay", relay(scenario));

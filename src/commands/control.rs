@@ -10,8 +10,8 @@ use crate::scenario::ServerFaultPlan;
 use crate::server::Totals;
 use crate::units::TimeSpan;
 
-/// Longest line that is read, in bytes.
-pub const MAX_LINE: usize = 4_096;
+/// Longest line that is read, in bytes; what many processes of many threads say of their load.
+pub const MAX_LINE: usize = 32_768;
 
 /// To the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub enum Command {
     },
     /// Count up.
     Totals,
+    /// Say how busy the threads have been.
+    Load,
 }
 
 /// From the server.
@@ -55,7 +57,31 @@ pub enum Answer {
     },
     /// The sums so far.
     Totals(Counts),
+    /// How busy the threads have been.
+    Load(Load),
 }
+
+/// How busy a server has been since it started; differences tell how busy it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    /// Its processes, always in the same order.
+    pub processes: Vec<ProcessLoad>,
+}
+
+/// Of one process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessLoad {
+    /// When, in microseconds of the machine's monotonic clock.
+    pub at_us: u64,
+    /// The most memory it has had, in KiB (VmHWM); 0 where unknown.
+    pub memory_kib: u64,
+    /// Its server threads, always in the same order.
+    pub threads: Vec<ThreadTime>,
+}
+
+/// Microseconds that a thread has run, and that it has waited for a core.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadTime(pub u64, pub u64);
 
 /// What the server has done, and what it took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -4,6 +4,9 @@
 //! Ends on Ctrl-C, SIGTERM or (for `wsbench run`, whose child it is) when stdin ends.
 
 mod control;
+mod fleet;
+mod load;
+mod served;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -12,13 +15,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::commands::descriptors::raise_limit;
 use crate::exit::Exit;
 use crate::scenario::{Fault, FaultKind, ServerPlan};
-use crate::server::{Running, Server, Totals};
+use crate::server::{Part, Server, Totals};
+
+use fleet::Fleet;
+use served::Served;
 
 /// Where the token comes from when the plan has none: arguments can be read by every process.
 pub const TOKEN_VARIABLE: &str = "WSBENCH_SERVER_TOKEN";
@@ -37,6 +43,8 @@ pub struct ServeOptions {
     pub stop_on_stdin_eof: bool,
     /// Obey commands from stdin, and answer on stdout.
     pub control: bool,
+    /// Which of several processes that share the port this is.
+    pub part: Part,
     /// No warnings on stderr.
     pub quiet: bool,
 }
@@ -44,31 +52,44 @@ pub struct ServeOptions {
 /// Serves until it is told to stop.
 ///
 /// # Errors
-/// The server could not be started, or stdout is gone.
+/// The server could not be started, or a process of it ended, or stdout is gone.
 pub fn run(
     mut plan: ServerPlan,
     timeline: &[Fault],
     options: ServeOptions,
 ) -> anyhow::Result<Exit> {
     let seed = plan.seed;
+    let processes = plan.processes.unwrap_or(1);
+    if let Some(single) = plan.single(timeline).filter(|_| processes > 1) {
+        let hint = single.hint();
+        let text = format!("error: --processes is above 1, but {single}\nhint: {hint}\n");
+        let _ = io::stderr().write_all(text.as_bytes());
+        return Ok(Exit::Usage);
+    }
     if plan.token.is_none() {
         plan.token = std::env::var(TOKEN_VARIABLE).ok();
     }
     raise_limit();
-    let running = Arc::new(Server::start(plan, options.listen)?);
+    // Held: as long as nobody can say that a process ended, none has.
+    let (notice, ended) = mpsc::channel(1);
+    let served: Arc<dyn Served> = if processes > 1 {
+        Arc::new(Fleet::start(&plan, options.listen, processes, &notice)?)
+    } else {
+        Arc::new(Server::start_part(plan, options.listen, options.part)?)
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("starting the runtime")?;
     let exit = runtime.block_on(async {
         tokio::select! {
-            exit = watch(&running, options) => exit,
-            error = misbehave(&running, timeline, seed) => Err(error),
+            exit = watch(&served, ended, options) => exit,
+            error = misbehave(&*served, timeline, seed) => Err(error),
         }
-    })?;
+    });
     // The thread that reads stdin may hold the server too, but it ends with the process.
-    running.stop();
-    Ok(exit)
+    served.stop();
+    exit
 }
 
 /// The line that tells a parent that, and where, it can connect.
@@ -80,12 +101,16 @@ fn announce(address: SocketAddr) -> anyhow::Result<()> {
 }
 
 /// Waits for the end, talking meanwhile.
-async fn watch(running: &Arc<Running>, options: ServeOptions) -> anyhow::Result<Exit> {
+async fn watch(
+    served: &Arc<dyn Served>,
+    mut ended: mpsc::Receiver<String>,
+    options: ServeOptions,
+) -> anyhow::Result<Exit> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut stdin_end = watch_stdin(running, options)?;
+    let mut stdin_end = watch_stdin(served, options)?;
     // After the handlers: whoever has read this may already send a signal.
-    announce(running.address())?;
+    announce(served.address())?;
     let mut talk = Talk::new(options);
     let mut ticks = interval_at(Instant::now() + PERIOD, PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -98,27 +123,34 @@ async fn watch(running: &Arc<Running>, options: ServeOptions) -> anyhow::Result<
             }
             _ = terminate.recv() => return Ok(Exit::Terminated),
             _ = &mut stdin_end => return Ok(Exit::Pass),
-            at = ticks.tick() => talk.report(at, running.totals()),
+            Some(notice) = ended.recv() => anyhow::bail!(
+                "{notice}; the server has ended with it\n\
+                 hint: out of memory? the kernel's log says so: dmesg"
+            ),
+            // A process that did not say is asked again.
+            at = ticks.tick() => if let Ok(totals) = served.totals() {
+                talk.report(at, totals);
+            },
         }
     }
 }
 
 /// Resolves when stdin ends; never, if nobody asked.
 fn watch_stdin(
-    running: &Arc<Running>,
+    served: &Arc<dyn Served>,
     options: ServeOptions,
 ) -> anyhow::Result<impl Future<Output = ()> + Unpin + use<>> {
     let (ended, end) = oneshot::channel::<()>();
     let held = if options.stop_on_stdin_eof || options.control {
-        let controlled = options.control.then(|| Arc::clone(running));
+        let controlled = options.control.then(|| Arc::clone(served));
         // A thread of its own, since a read of stdin cannot be cancelled; it ends with the process.
         std::thread::Builder::new()
             .name("stdin".to_owned())
             .spawn(move || {
                 let mut stdin = io::stdin().lock();
-                if let Some(running) = controlled {
+                if let Some(served) = controlled {
                     // An error is nobody to talk to any more: only the end is waited for.
-                    let _ = control::obey(&running, &mut stdin, &mut io::stdout());
+                    let _ = control::obey(&*served, &mut stdin, &mut io::stdout());
                 }
                 let _ = io::copy(&mut stdin, &mut io::sink());
                 drop(ended);
@@ -136,7 +168,7 @@ fn watch_stdin(
 }
 
 /// Switches the faults of the timeline, for ever; an error only when a fault cannot be switched.
-async fn misbehave(running: &Running, timeline: &[Fault], seed: u64) -> anyhow::Error {
+async fn misbehave(served: &dyn Served, timeline: &[Fault], seed: u64) -> anyhow::Error {
     let start = Instant::now();
     let mut due = Vec::new();
     for (index, fault) in timeline.iter().enumerate() {
@@ -147,9 +179,9 @@ async fn misbehave(running: &Running, timeline: &[Fault], seed: u64) -> anyhow::
     for (id, (time, fault)) in (1..).zip(due) {
         tokio::time::sleep_until(start + time).await;
         if let FaultKind::Server(plan) = &fault.kind
-            && let Err(error) = running.start_fault(id, plan.clone(), fault.duration)
+            && let Err(error) = served.start_fault(id, plan.clone(), fault.duration)
         {
-            return error.into();
+            return anyhow::Error::msg(error);
         }
     }
     std::future::pending().await
@@ -223,6 +255,7 @@ mod tests {
         metrics: false,
         stop_on_stdin_eof: false,
         control: false,
+        part: Part::WHOLE,
         quiet: false,
     };
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::scenario::{Behaviour, Fault, ServerPlan, Stall, TimedFault};
+use crate::scenario::{Behaviour, Fault, MOST_PROCESSES, ServerPlan, Stall, TimedFault};
 use crate::units::{ByteSize, Count, TimeSpan};
 
 /// What the server does with messages.
@@ -91,9 +91,14 @@ pub struct ServerFlags {
     /// PEM private key
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub key: Option<PathBuf>,
-    /// Server threads [default: half of the machine's cores]
+    /// Server threads, of all processes together [default: half of the machine's cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
+    /// Processes that share the port (SO_REUSEPORT), for more connections than one process may have
+    /// descriptors; not with chat, broadcast, --max-connections, --stall or the fault backlog
+    /// [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_PROCESSES)))]
+    pub processes: Option<u16>,
 }
 
 impl ServerFlags {
@@ -152,6 +157,7 @@ impl From<ServerFlags> for ServerPlan {
             cert: flags.cert,
             key: flags.key,
             threads: flags.threads,
+            processes: flags.processes,
         }
     }
 }
@@ -208,6 +214,9 @@ pub fn arguments(plan: &ServerPlan, listen: SocketAddr) -> Vec<OsString> {
     }
     if let Some(threads) = plan.threads {
         give("threads", threads.to_string().into());
+    }
+    if let Some(processes) = plan.processes {
+        give("processes", processes.to_string().into());
     }
     for (set, flag) in [
         (plan.tls, "--tls"),
@@ -271,6 +280,7 @@ pub(super) mod tests {
             cert: Some("c.pem".into()),
             key: Some("k.pem".into()),
             threads: Some(3),
+            processes: Some(2),
         };
         let listen: SocketAddr = "[::1]:9001".parse().expect("an address");
         let line = Line::parse_from(arguments(&full, listen));

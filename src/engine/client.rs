@@ -10,7 +10,6 @@
 //! ```
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -74,8 +73,18 @@ impl<D: Dial + 'static> Client<D> {
     }
 
     /// Lives until the run ends, the load falls, or the policy gives up.
-    pub async fn run(mut self) {
-        self.live().await;
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn would hold the client twice: as argument and as variable"
+    )]
+    pub fn run(mut self) -> impl Future<Output = ()> {
+        async move {
+            self.live().await;
+            self.leave();
+        }
+    }
+
+    fn leave(&mut self) {
         let over = self.shard.drain_began.get().min(self.shard.now());
         let over = over.min(self.left_at);
         for ticks in self.ticks.iter_mut().flatten() {
@@ -96,6 +105,7 @@ impl<D: Dial + 'static> Client<D> {
                 Some(Ok(dialled)) => {
                     let opened = self.shard.now();
                     let ended = self.hold(dialled, opened).await;
+                    self.let_go(&ended, opened);
                     match ended.next {
                         Next::Leave => return,
                         Next::Restart => {
@@ -142,9 +152,10 @@ impl<D: Dial + 'static> Client<D> {
         }
         let identity = &self.identity;
         // Boxed: a dial is large and short, a client small and long.
+        let door = &identity.door;
         let attempt = shard
             .dialler
-            .dial(&identity.url, &identity.request, identity.source);
+            .dial(&door.url, &door.request, identity.source);
         let mut attempt = Box::pin(attempt);
         let slot = self.control.slot;
         let ended = poll_fn(|cx| {
@@ -224,35 +235,36 @@ impl<D: Dial + 'static> Client<D> {
         }
     }
 
-    async fn hold(&mut self, dialled: Dialled<D::Stream>, opened: Offset) -> Ended {
-        let shard = Rc::clone(&self.shard);
+    /// Takes up a connection; the future ends with it. What the dial left behind is gone before.
+    fn hold(&mut self, dialled: Dialled<D::Stream>, opened: Offset) -> Live<'_, D> {
+        let shard = &self.shard;
         let limits = shard.plan.limits();
         let leftover = dialled.answer.leftover;
         let connection = Connection::new(dialled.stream, Role::Client, limits, &leftover);
-        drop(leftover);
         shard.connected.set(shard.connected.get() + 1);
         self.control.connected.set(true);
         self.control.order.take();
-        let ended = {
-            let mut live = pin!(Live::new(self, connection, opened));
-            poll_fn(|cx| live.as_mut().get_mut().poll(cx)).await
-        };
+        Live::new(self, connection, opened)
+    }
+
+    /// Books the end of a connection.
+    fn let_go(&mut self, ended: &Ended, opened: Offset) {
+        let shard = &self.shard;
         shard.connected.set(shard.connected.get() - 1);
         self.control.connected.set(false);
         self.returned = false;
-        self.happened(ended.at, connection_ended(&ended));
+        self.happened(ended.at, connection_ended(ended));
         let origin = shard.plan.origin(ended.at);
         if ended.cut {
             shard.cut_open.set(shard.cut_open.get() + 1);
-        } else {
-            let mut recorder = shard.recorder.borrow_mut();
-            let secrets = &shard.plan.scenario.secrets;
-            recorder.close(origin, ended.cause, || {
-                redact(&ended.example, secrets).into_owned()
-            });
-            recorder.record(origin, Metric::SessionTime, ended.at.since(opened));
+            return;
         }
-        ended
+        let mut recorder = shard.recorder.borrow_mut();
+        let secrets = &shard.plan.scenario.secrets;
+        recorder.close(origin, ended.cause, || {
+            redact(&ended.example, secrets).into_owned()
+        });
+        recorder.record(origin, Metric::SessionTime, ended.at.since(opened));
     }
 
     /// Waits as the policy says, and as long as a busy server `asked` for within its limits; false when

@@ -1,10 +1,10 @@
 //! Who a client is: what its templates render to, once, before it first dials.
 
 use std::net::IpAddr;
-use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::scenario::Template;
 use crate::scenario::template::Context;
+use crate::scenario::{Target, Template};
 use crate::wire::{UpgradeRequest, Url, UrlError};
 
 use super::plan::Plan;
@@ -18,14 +18,62 @@ pub struct Identity {
     pub session: usize,
     /// Seeded by the run's seed and the number.
     pub rng: fastrand::Rng,
-    /// Where.
-    pub url: Rc<Url>,
-    /// What it asks for.
-    pub request: Rc<UpgradeRequest>,
+    /// Where it dials and what it asks for.
+    pub door: Arc<Door>,
     /// From which local address.
     pub source: Option<IpAddr>,
     /// What it captured from answers, by slot.
     pub captures: Vec<String>,
+}
+
+/// Where a client dials, and what it asks for there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// Where.
+    pub url: Url,
+    /// What it asks for.
+    pub request: UpgradeRequest,
+}
+
+impl Door {
+    /// The doors of the URLs that look alike to every client, by position: a client that needs no
+    /// copy of its own is some hundred bytes smaller.
+    pub fn shared(target: &Target) -> Vec<Option<Arc<Self>>> {
+        let headers = target.headers.iter().map(|(_, value)| value);
+        let mut asked = headers.chain(&target.subprotocols);
+        let alike = asked.all(Template::is_literal);
+        let mut rng = fastrand::Rng::with_seed(0);
+        let context = sample_context();
+        let door = |url: &Template| {
+            let literal = alike && url.is_literal();
+            let mut door = || Self::render(target, url, &context, &mut rng);
+            // A URL that is wrong is each client's to say.
+            literal.then(|| door().ok().map(Arc::new)).flatten()
+        };
+        target.urls.iter().map(door).collect()
+    }
+
+    fn render(
+        target: &Target,
+        url: &Template,
+        context: &Context<'_>,
+        rng: &mut fastrand::Rng,
+    ) -> Result<Self, UrlError> {
+        let mut render = |template: &Template| {
+            let mut bytes = Vec::new();
+            template.render(context, rng, &mut bytes);
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let url = Url::parse(&render(url))?;
+        let headers: Vec<(String, String)> = target
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), render(value)))
+            .collect();
+        let subprotocols = target.subprotocols.iter().map(&mut render).collect();
+        let request = UpgradeRequest::new(&url, &headers, subprotocols);
+        Ok(Self { url, request })
+    }
 }
 
 /// A context with every hole filled by something harmless.
@@ -55,26 +103,22 @@ impl Identity {
             row: row(plan, number),
             ..Context::default()
         };
-        let mut render = |template: &Template| {
-            let mut bytes = Vec::new();
-            template.render(&context, &mut rng, &mut bytes);
-            String::from_utf8_lossy(&bytes).into_owned()
+        let place = place(target.urls.len(), number);
+        let door = match &plan.doors[place] {
+            Some(door) => Arc::clone(door),
+            None => Arc::new(Door::render(
+                target,
+                &target.urls[place],
+                &context,
+                &mut rng,
+            )?),
         };
-        let url = Url::parse(&render(deal(&target.urls, number)))?;
-        let headers: Vec<(String, String)> = target
-            .headers
-            .iter()
-            .map(|(name, value)| (name.clone(), render(value)))
-            .collect();
-        let subprotocols = target.subprotocols.iter().map(&mut render).collect();
-        let request = UpgradeRequest::new(&url, &headers, subprotocols);
         let sources = &target.source_addresses;
         Ok(Self {
             number,
             session: plan.deal.session_for(number),
             rng,
-            url: Rc::new(url),
-            request: Rc::new(request),
+            door,
             source: (!sources.is_empty()).then(|| *deal(sources, number)),
             captures: Vec::new(),
         })
@@ -92,8 +136,10 @@ impl Identity {
             number,
             session: 0,
             rng: fastrand::Rng::with_seed(number),
-            url: Rc::new(url),
-            request: Rc::default(),
+            door: Arc::new(Door {
+                url,
+                request: UpgradeRequest::default(),
+            }),
             source: None,
             captures: Vec::new(),
         }
@@ -121,7 +167,11 @@ impl Identity {
 
 /// Round-robin over a list that is not empty.
 fn deal<T>(list: &[T], number: u64) -> &T {
-    &list[(number % list.len() as u64) as usize]
+    &list[place(list.len(), number)]
+}
+
+fn place(length: usize, number: u64) -> usize {
+    (number % length as u64) as usize
 }
 
 fn row(plan: &Plan, number: u64) -> &[String] {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::faults::{self, Occurrence};
 use super::groups::Groups;
 use super::heartbeat::Rule;
+use super::identity::Door;
 use super::live::StepQuestions;
 use super::matching::Matchers;
 use super::program::Program;
@@ -32,6 +33,8 @@ pub struct Plan {
     pub curve: LoadCurve,
     /// Which client plays which session.
     pub deal: Deal,
+    /// Where clients dial, by position in the target's URLs, if all that get one see the same.
+    pub doors: Vec<Option<Arc<Door>>>,
     /// A program for each session.
     pub programs: Vec<Arc<Program>>,
     /// The matchers of each session.
@@ -86,6 +89,7 @@ impl Plan {
             phases,
             curve: LoadCurve::new(&scenario.load, scenario.seed),
             deal: Deal::new(sessions.iter().map(|s| s.weight)),
+            doors: Door::shared(&scenario.target),
             programs,
             matchers,
             questions,

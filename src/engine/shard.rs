@@ -96,6 +96,9 @@ pub struct Shard<D: Dial> {
     pub alive: Cell<u64>,
     /// Connections that the end of the run cut off.
     pub cut_open: Cell<u64>,
+    /// Rises when a client is told something, the stage included: those that sleep or are busy need
+    /// not look at their [`Control`] each time.
+    pub told: Cell<u64>,
     /// The lasting client faults that are on, as positions in the plan's list.
     pub faults_on: RefCell<Vec<usize>>,
     /// Whether its own thread stood still.
@@ -149,6 +152,7 @@ pub async fn run<D: Dial + 'static>(
                 // A coordinator that went away means: stop.
                 let stage = changed.map_or(Stage::Cut, |()| *lines.stage.borrow_and_update());
                 shard.stage.set(stage);
+                shard.tell();
                 if stage >= Stage::Draining {
                     shard.drain_began.set(shard.drain_began.get().min(shard.now()));
                 }
@@ -215,6 +219,7 @@ impl<D: Dial + 'static> Shard<D> {
             outstanding: Cell::new(0),
             alive: Cell::new(0),
             cut_open: Cell::new(0),
+            told: Cell::new(1),
             faults_on: RefCell::default(),
             clients: RefCell::default(),
         }
@@ -280,6 +285,11 @@ impl<D: Dial + 'static> Shard<D> {
         .await;
     }
 
+    /// Some client was told something.
+    pub fn tell(&self) {
+        self.told.set(self.told.get() + 1);
+    }
+
     /// A client ended.
     pub fn forget(&self, number: u64, control: &Rc<Control>) {
         let mut clients = self.clients.borrow_mut();
@@ -319,6 +329,7 @@ impl<D: Dial + 'static> Shard<D> {
             Direction::Stop => {
                 if let Some(control) = self.clients.borrow_mut().remove(&change.client) {
                     control.leave.set(true);
+                    self.tell();
                     self.pacer.wake(control.slot);
                 }
             }

@@ -104,6 +104,9 @@ fn warnings(text: &mut String, result: &RunResult) {
         let line = format!("> **warning** {}\n", cell(&reason.to_string()));
         push(text, &line);
     }
+    if let Some(warning) = view::server_warning(result) {
+        push(text, &format!("> **warning** {}\n", cell(&warning)));
+    }
     for stall in view::stalls(result) {
         push(text, &format!("> {stall}\n"));
     }

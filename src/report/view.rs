@@ -90,6 +90,23 @@ pub fn faults(result: &RunResult) -> String {
     list.join("; ")
 }
 
+/// The built-in server in a line: what it did, and how busy that made it.
+pub fn server(result: &RunResult) -> Option<String> {
+    let mut text = format!("built-in, {}", result.server.as_ref()?);
+    if let Some(load) = &result.server_load {
+        if load.processes > 1 {
+            text += &format!(", {} processes", load.processes);
+        }
+        text += &format!(", busy {:.0} % at most", load.busiest() * 100.0);
+    }
+    Some(text)
+}
+
+/// Says so when the built-in server was what the run measured.
+pub fn server_warning(result: &RunResult) -> Option<String> {
+    result.server_load.as_ref()?.warning()
+}
+
 fn tenths(seconds: f64) -> String {
     format!("{seconds:.1} s")
 }

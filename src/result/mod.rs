@@ -27,7 +27,7 @@ pub use fault::FaultRecord;
 pub use judgement::{InvalidReason, ThresholdOutcome, ThresholdState, Verdict};
 pub use load::LoadError;
 pub use run::{RunResult, Validity};
-pub use served::ServerCounts;
+pub use served::{ServerCounts, ServerLoad};
 pub use statistics::{Kind, Statistic};
 pub use store::{Store, StoreError};
 pub use storm::StormReport;

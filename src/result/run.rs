@@ -15,7 +15,8 @@ use super::judgement::{InvalidReason, ThresholdOutcome, Verdict};
 use super::storm::StormReport;
 use super::summary::{self, Redact, Summary, TallyRow, millis};
 use super::{
-    Caps, EndReason, Environment, FaultRecord, Phases, RunFacts, ServerCounts, Stall, Timeline,
+    Caps, EndReason, Environment, FaultRecord, Phases, RunFacts, ServerCounts, ServerLoad, Stall,
+    Timeline,
 };
 
 /// The version this build writes, and the newest it reads.
@@ -39,6 +40,9 @@ pub struct RunResult {
     /// What it counted, when it could be asked.
     #[serde(default)]
     pub server_counts: Option<ServerCounts>,
+    /// How busy it was in the measured phase, where that is known.
+    #[serde(default)]
+    pub server_load: Option<ServerLoad>,
     /// What the load asked for, in words.
     pub load: String,
     /// How hard the run might press its target; results of earlier versions do not say.
@@ -207,6 +211,7 @@ impl RunResult {
             },
             server: facts.server,
             server_counts: None,
+            server_load: None,
             load: facts.load,
             limits: Some(facts.caps),
             environment,

@@ -48,7 +48,7 @@ pub use recipe::{Recipe, Replica};
 pub use reconnect::{Factors, Jitter, Reconnect, ReconnectPolicy};
 pub use redact::{REDACTED, redact, redact_url};
 pub use relay::{Direction, FrameKind, RelayPlan, Toxic, ToxicKind};
-pub use server::{Behaviour, ServerPlan, Stall};
+pub use server::{Behaviour, MOST_PROCESSES, ServerPlan, Single, Stall};
 pub use session::{Delivery, Payload, Schedule, ScheduleKind, SendStep, Session, Step};
 pub use target::{ResolveOverride, Target, TlsPlan};
 pub use template::{Context, Names, Template, TemplateError};

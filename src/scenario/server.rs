@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::fault::ServerFaultPlan;
+use super::fault::{Fault, FaultKind, ServerFault, ServerFaultPlan};
 
 /// Settings of the built-in reference server.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +50,92 @@ pub struct ServerPlan {
     pub key: Option<PathBuf>,
     /// Server threads; `None` = half of the machine's cores, at least one.
     pub threads: Option<u16>,
+    /// Processes that share its port; `None` = as many as the clients of a run need, else one.
+    pub processes: Option<u16>,
+}
+
+/// Processes that one server may have.
+pub const MOST_PROCESSES: u16 = 64;
+
+/// What keeps a server in one process: it would be wrong in several, and nobody would notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Single {
+    /// Chat and broadcast.
+    #[error("this behaviour passes messages on to connections that another process would hold")]
+    Behaviour,
+    /// A limit on all connections.
+    #[error("max_connections is counted within one process")]
+    MaxConnections,
+    /// The regular freeze of a plan.
+    #[error("every process would stall at a time of its own")]
+    Stall,
+    /// The fault of that name.
+    #[error("the fault backlog is about one accept queue, and every process has its own")]
+    Backlog,
+}
+
+impl Single {
+    /// The key of `[server]` that says so.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Behaviour => "behaviour",
+            Self::MaxConnections => "max_connections",
+            Self::Stall => "stall",
+            Self::Backlog => "faults",
+        }
+    }
+
+    /// What to do to have several processes all the same.
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::Behaviour => "use one process, or the behaviour echo or ack",
+            Self::MaxConnections => "use one process, or leave max_connections out",
+            Self::Stall => "use one process, or the fault stall_server, which stops all at once",
+            Self::Backlog => "use one process, or leave that fault out",
+        }
+    }
+}
+
+impl ServerPlan {
+    /// What keeps this server, which also does `faults`, in one process.
+    pub fn single(&self, faults: &[Fault]) -> Option<Single> {
+        if matches!(self.behaviour, Behaviour::Chat | Behaviour::Broadcast) {
+            return Some(Single::Behaviour);
+        }
+        if self.max_connections.is_some() {
+            return Some(Single::MaxConnections);
+        }
+        if self.stall.is_some() {
+            return Some(Single::Stall);
+        }
+        let timed = faults.iter().filter_map(|fault| match &fault.kind {
+            FaultKind::Server(plan) => Some(plan),
+            FaultKind::Client { .. } | FaultKind::Relay(_) => None,
+        });
+        let mut all = self.faults.iter().chain(timed);
+        all.any(|plan| is_single(&plan.fault))
+            .then_some(Single::Backlog)
+    }
+}
+
+/// Whether a fault means one process. The others are drawn for each connection by a number that no two
+/// processes give, hit every process alike, or (accept_rate) are split between them.
+const fn is_single(fault: &ServerFault) -> bool {
+    match fault {
+        ServerFault::Backlog { .. } => true,
+        ServerFault::RestartServer
+        | ServerFault::DropConnections { .. }
+        | ServerFault::StallServer
+        | ServerFault::Delay { .. }
+        | ServerFault::DropPongs
+        | ServerFault::DropReplies
+        | ServerFault::ReorderReplies
+        | ServerFault::DuplicateReplies
+        | ServerFault::CorruptReplies
+        | ServerFault::AcceptRate { .. }
+        | ServerFault::Refuse { .. }
+        | ServerFault::CloseAfter { .. } => false,
+    }
 }
 
 /// A regular freeze, to check measurements against a known truth.

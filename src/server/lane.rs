@@ -16,6 +16,7 @@ use super::faults::{self, Active, Board, FaultError, Faults};
 use super::hub::{Hub, Inbox, Parcel};
 use super::member::{Member, Order, Stage};
 use super::meter::{Meter, Totals};
+use super::part::Part;
 use crate::scenario::{ServerEnding, ServerFault, ServerFaultPlan, ServerPlan};
 use crate::wire::{Limits, OpCode, Scratch, TlsServer, encode_frame};
 
@@ -28,6 +29,11 @@ const MAX_OUTBOUND: usize = 1 << 20;
 /// ... beside the largest message it may have to send back.
 const OUTBOUND_MARGIN: usize = 256 * 1024;
 
+/// Lets the other threads shut their doors too, before clients are sent away: they come right back.
+const THREADS_SHUT: Duration = Duration::from_millis(2);
+/// The same for other processes, which are told one after the other.
+const PROCESSES_SHUT: Duration = Duration::from_millis(20);
+
 /// What all lanes of a server share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -38,6 +44,7 @@ pub(super) struct Shared {
     /// WebSockets open now, for `max_connections`.
     places_taken: AtomicU32,
     next_id: AtomicU64,
+    part: Part,
     /// Where faults are switched.
     pub board: Board,
     /// When the next connection may be let in, as nanoseconds from `started`: for `accept_rate`.
@@ -48,14 +55,15 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub fn new(plan: ServerPlan, tls: Option<TlsServer>, lanes: usize) -> Self {
+    pub fn new(plan: ServerPlan, tls: Option<TlsServer>, lanes: usize, part: Part) -> Self {
         Self {
             plan,
             tls,
             meters: (0..lanes).map(|_| Meter::default()).collect(),
             inboxes: (0..lanes).map(|_| Inbox::default()).collect(),
             places_taken: AtomicU32::new(0),
-            next_id: AtomicU64::new(1),
+            next_id: AtomicU64::new(part.first_id()),
+            part,
             board: Board::new(lanes),
             next_accept: AtomicU64::new(0),
             stop: watch::Sender::new(false),
@@ -75,8 +83,18 @@ impl Shared {
         self.board.start(&fault)
     }
 
-    pub fn lanes(&self) -> usize {
-        self.meters.len()
+    /// Whether other sockets listen on the port: another thread's, or another process's.
+    pub fn shares_port(&self) -> bool {
+        self.meters.len() > 1 || self.part.is_shared()
+    }
+
+    /// How long the others may take to shut their doors too.
+    pub fn until_all_shut(&self) -> Duration {
+        match (self.part.is_shared(), self.meters.len()) {
+            (true, _) => PROCESSES_SHUT,
+            (false, 1) => Duration::ZERO,
+            (false, _) => THREADS_SHUT,
+        }
     }
 
     pub fn totals(&self) -> Totals {
@@ -87,14 +105,21 @@ impl Shared {
         totals
     }
 
-    /// When a connection that was just accepted may be let in: one a `gap`, over all lanes.
+    /// When a connection that was just accepted may be let in: one a `gap`, over all lanes. Several
+    /// processes share the rate alike, as the kernel deals connections to them.
     pub fn next_accept(&self, gap: Duration) -> Instant {
+        let gap = gap.saturating_mul(u32::from(self.part.of()));
         let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         let now = nanos(self.started.elapsed());
         let turn = |next: u64| Some(next.max(now).saturating_add(nanos(gap)));
         let next = self.next_accept.fetch_update(Relaxed, Relaxed, turn);
         let turn = next.unwrap_or_else(|next| next).max(now);
         self.started + Duration::from_nanos(turn)
+    }
+
+    fn take_id(&self) -> u64 {
+        let step = u64::from(self.part.of());
+        self.next_id.fetch_add(step, Relaxed)
     }
 
     /// Takes one of the places for open connections; `false` when there is none.
@@ -203,7 +228,7 @@ impl Lane {
 
     /// Registers a new connection, which has 10 s to become a WebSocket.
     pub fn seat(self: &Rc<Self>) -> Seat {
-        let id = self.shared.next_id.fetch_add(1, Relaxed);
+        let id = self.shared.take_id();
         let member = Rc::new(Member::new(id));
         self.hub.insert(Rc::clone(&member));
         self.alarm.set(Bell::Handshake, Instant::now(), id);
@@ -319,6 +344,27 @@ impl Drop for Seat {
         }
         if self.lane.hub.remove(&self.member) {
             self.lane.emptied.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a rate, every process has its part; of the numbers, too.
+    #[tokio::test(start_paused = true)]
+    async fn processes_split_an_accept_rate_and_the_numbers_of_connections() {
+        for (part, expected_ms, ids) in [("0/1", 10, [1, 2, 3]), ("1/3", 30, [2, 5, 8])] {
+            let part = part.parse().expect("a part");
+            let shared = Shared::new(crate::server::tests::plan(), None, 1, part);
+            let gap = Duration::from_millis(10);
+            let first = shared.next_accept(gap);
+            for turn in 1..4 {
+                let expected = first + turn * Duration::from_millis(expected_ms);
+                assert_eq!(shared.next_accept(gap), expected, "{part}");
+            }
+            assert_eq!([0; 3].map(|_| shared.take_id()), ids);
         }
     }
 }

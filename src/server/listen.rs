@@ -22,8 +22,6 @@ use crate::wire::listener::{listen, set_backlog};
 
 /// After a restart, the port is still another's: try again so often.
 const LISTEN_PAUSE: Duration = Duration::from_millis(100);
-/// Lets the other threads shut their doors too, before clients are sent away: they come right back.
-const ALL_SHUT: Duration = Duration::from_millis(2);
 /// No descriptor is free: wait for one instead of spinning.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(10);
 
@@ -126,8 +124,9 @@ async fn attend(lane: &Rc<Lane>, listener: TcpListener, address: SocketAddr) {
         };
         if shut {
             if door.take().is_some() {
-                if lane.shared.lanes() > 1 {
-                    tokio::time::sleep(ALL_SHUT).await;
+                let wait = lane.shared.until_all_shut();
+                if !wait.is_zero() {
+                    tokio::time::sleep(wait).await;
                 }
                 lane.reset_all();
             }
@@ -154,7 +153,7 @@ async fn attend(lane: &Rc<Lane>, listener: TcpListener, address: SocketAddr) {
 }
 
 fn listen_again(lane: &Lane, address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::from_std(listen(address, lane.shared.lanes() > 1)?)
+    TcpListener::from_std(listen(address, lane.shared.shares_port())?)
 }
 
 async fn accept(lane: &Rc<Lane>, listener: &TcpListener) {

@@ -9,6 +9,7 @@ use tokio::task::{AbortHandle, spawn_local};
 
 use super::lane::{LINGER, Lane, Shared};
 use super::meter::Totals;
+use super::part::Part;
 use super::timer::Timer;
 use super::{FaultError, listen, session};
 use crate::scenario::{ServerFault, ServerFaultPlan, ServerPlan};
@@ -29,7 +30,10 @@ pub struct Local {
 impl Local {
     /// To be called within a `LocalSet` or a `LocalRuntime`.
     pub fn start(plan: ServerPlan) -> Self {
-        let lane = Rc::new(Lane::new(Arc::new(Shared::new(plan, None, 1)), 0));
+        let lane = Rc::new(Lane::new(
+            Arc::new(Shared::new(plan, None, 1, Part::WHOLE)),
+            0,
+        ));
         let alarms = spawn_local(listen::ring_alarms(Rc::clone(&lane), Timer::runtime()));
         let faults = spawn_local(listen::follow_faults(Rc::clone(&lane)));
         Self {

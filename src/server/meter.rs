@@ -60,6 +60,34 @@ pub struct Totals {
     pub listen_failures: u64,
 }
 
+impl std::ops::AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        // Taken apart, so that a new field cannot be forgotten.
+        let Self {
+            upgrades,
+            refused,
+            closed,
+            messages_received,
+            messages_sent,
+            bytes_received,
+            bytes_sent,
+            descriptor_shortages,
+            parcels_dropped,
+            listen_failures,
+        } = other;
+        self.upgrades += upgrades;
+        self.refused += refused;
+        self.closed += closed;
+        self.messages_received += messages_received;
+        self.messages_sent += messages_sent;
+        self.bytes_received += bytes_received;
+        self.bytes_sent += bytes_sent;
+        self.descriptor_shortages += descriptor_shortages;
+        self.parcels_dropped += parcels_dropped;
+        self.listen_failures += listen_failures;
+    }
+}
+
 impl Totals {
     /// WebSockets that are open now.
     pub const fn open(&self) -> u64 {

@@ -17,6 +17,7 @@ mod listen;
 mod local;
 mod member;
 mod meter;
+mod part;
 mod reply;
 mod session;
 mod timer;
@@ -35,6 +36,7 @@ pub use faults::{FaultError, MOST_FAULTS};
 use lane::Shared;
 pub use local::Local;
 pub use meter::Totals;
+pub use part::{Part, PartError};
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -76,23 +78,34 @@ impl Server {
     /// Listens on `address` (port 0: a free one) and serves in threads of its own; returns once
     /// connections are accepted. `plan.listen` is not looked at.
     pub fn start(plan: ServerPlan, address: SocketAddr) -> Result<Running, StartError> {
+        Self::start_part(plan, address, Part::WHOLE)
+    }
+
+    /// The same for one of several processes that share the port.
+    pub fn start_part(
+        plan: ServerPlan,
+        address: SocketAddr,
+        part: Part,
+    ) -> Result<Running, StartError> {
         let tls = identity(&plan)?.map(TlsServer::new).transpose()?;
-        let lanes = plan
-            .threads
-            .map_or_else(half_of_the_cores, usize::from)
-            .max(1);
+        let lanes = plan.threads.unwrap_or_else(half_of_the_cores).max(1);
+        let lanes = usize::from(lanes);
         let failed = |cause| StartError::Listen { address, cause };
         // A port that several sockets may share is also shared with a stranger's: ask for it alone
-        // first, so that a server left running is an error and not half of the connections.
-        drop(listen(address, false).map_err(failed)?);
-        let mut listeners = vec![listen(address, lanes > 1).map_err(failed)?];
+        // first, so that a server left running is an error and not half of the connections. For
+        // several processes, whoever starts them has asked.
+        if !part.is_shared() {
+            drop(listen(address, false).map_err(failed)?);
+        }
+        let shared = lanes > 1 || part.is_shared();
+        let mut listeners = vec![listen(address, shared).map_err(failed)?];
         let address = listeners[0].local_addr().map_err(failed)?;
         while listeners.len() < lanes {
             listeners.push(listen(address, true).map_err(failed)?);
         }
         let running = Running {
             address,
-            shared: Arc::new(Shared::new(plan, tls, lanes)),
+            shared: Arc::new(Shared::new(plan, tls, lanes, part)),
             threads: Mutex::default(),
         };
         let (tell, told) = mpsc::channel();
@@ -171,8 +184,9 @@ impl Drop for Running {
     }
 }
 
-fn half_of_the_cores() -> usize {
-    thread::available_parallelism().map_or(1, |cores| cores.get() / 2)
+/// Threads of a server that is not told how many.
+pub fn half_of_the_cores() -> u16 {
+    thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 1 << 10) as u16)
 }
 
 fn identity(plan: &ServerPlan) -> Result<Option<Identity<'_>>, StartError> {
@@ -212,6 +226,7 @@ mod tests {
             cert: None,
             key: None,
             threads: Some(1),
+            processes: None,
         }
     }
 

@@ -306,6 +306,7 @@ impl<S: Carrier> Session<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::Part;
     use crate::server::lane::{Lane, Shared};
     use crate::wire::Transport;
     use std::rc::Rc;
@@ -314,7 +315,7 @@ mod tests {
     /// What tokio allocates for a connection; thousands of idle ones pay for every byte.
     #[tokio::test]
     async fn a_connection_is_small() {
-        let shared = Shared::new(crate::server::tests::plan(), None, 1);
+        let shared = Shared::new(crate::server::tests::plan(), None, 1, Part::WHOLE);
         let lane = Rc::new(Lane::new(Arc::new(shared), 0));
         let open = |stream: Transport| serve(lane.seat(), stream);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")

@@ -45,6 +45,7 @@ impl Bench {
             cert: None,
             key: None,
             threads: Some(1),
+            processes: None,
         };
         change(&mut plan);
         let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));

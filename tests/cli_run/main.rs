@@ -4,6 +4,7 @@ mod bench;
 mod faults;
 mod files;
 mod outputs;
+mod server;
 mod signals;
 mod storm;
 mod verdicts;

@@ -36,6 +36,7 @@ pub fn plan(behaviour: Behaviour) -> ServerPlan {
         cert: None,
         key: None,
         threads: Some(1),
+        processes: None,
     }
 }
 

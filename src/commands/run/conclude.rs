@@ -10,13 +10,24 @@ use crate::engine::stall::Stalls;
 use crate::metrics::conservation::AtEnd;
 use crate::metrics::{Counter, Sheet};
 use crate::result::{
-    Caps, EndReason, Environment, Phases, RunFacts, RunResult, ServerCounts, Stall, ValidityLimits,
+    Caps, EndReason, Environment, Phases, RunFacts, RunResult, ServerCounts, ServerLoad, Stall,
+    ValidityLimits,
 };
 use crate::scenario::{LoadModel, Scenario, Step, redact, redact_url};
 
 use super::observe::Observed;
 use super::storms;
 use super::timeline::FaultLog;
+
+/// What is known of the built-in server.
+pub struct Served {
+    /// It was there to the end, or there was none.
+    pub lasted: bool,
+    /// What it counted.
+    pub counts: Option<ServerCounts>,
+    /// How busy it was.
+    pub load: Option<ServerLoad>,
+}
 
 /// Puts the result together and judges it.
 pub fn conclude(
@@ -25,13 +36,13 @@ pub fn conclude(
     observed: &Observed,
     faults: &FaultLog,
     started: SystemTime,
-    (server_lasted, counts): (bool, Option<ServerCounts>),
+    server: Served,
 ) -> RunResult {
     for sheet in [&mut outcome.total.measured, &mut outcome.total.other] {
         book_missing(sheet);
     }
     let scenario = &plan.scenario;
-    let facts = facts(plan, &outcome, observed, started, server_lasted);
+    let facts = facts(plan, &outcome, observed, started, server.lasted);
     let at_end = AtEnd {
         open_connections: outcome.open_at_end,
     };
@@ -46,7 +57,8 @@ pub fn conclude(
         let law = format!("{lost} shards did not report their end: their last second is missing");
         result.validity.broken_laws.push(law);
     }
-    result.server_counts = counts;
+    result.server_counts = server.counts;
+    result.server_load = server.load;
     storms::attach(&mut result, &observed.storms, observed.storms_omitted);
     result.faults = faults.records().clone();
     verdict::judge(&mut result, &scenario.thresholds);

@@ -9,6 +9,7 @@ mod fleet;
 mod observe;
 mod preflight;
 mod relay_process;
+mod server_load;
 mod server_process;
 mod signals;
 mod storms;
@@ -31,6 +32,7 @@ use crate::result::store::write_whole;
 use crate::result::{RunResult, Store, StoreError};
 use crate::scenario::{Scenario, redact};
 
+use conclude::Served;
 use fleet::Fleet;
 use observe::Timekeeper;
 use preflight::Team;
@@ -112,6 +114,7 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
     let scenario = &spread;
     let team = preflight::team(scenario, options.processes);
     ready(scenario, team, spread_fact, options)?;
+    let processes = preflight::server_processes(scenario)?;
     #[expect(
         clippy::disallowed_methods,
         reason = "names the results folder, which is there before the run's epoch"
@@ -122,7 +125,7 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
     let mut server = scenario
         .server
         .as_ref()
-        .map(|plan| ServerProcess::start(plan, &scenario.target))
+        .map(|plan| ServerProcess::start(plan, &scenario.target, processes))
         .transpose()?;
     if options.verbose {
         let files = store.dir().display();
@@ -143,9 +146,14 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
     let observed = keeper.finish(outcome.ended);
     drivers.into_iter().for_each(Driver::stop);
     let counts = server.as_ref().and_then(ServerProcess::counts);
+    let load = server.as_mut().and_then(ServerProcess::load);
     stop_relay(relay, options);
     let reachable = server.is_none_or(|server| server.stop(Duration::from_secs(2)));
-    let server = (reachable, counts);
+    let server = Served {
+        lasted: reachable,
+        counts,
+        load,
+    };
     let result = conclude::conclude(&plan, outcome, &observed, &log, started, server);
     let exit = crate::compare::verdict::exit(&result);
     let summary = observed.store.dir().join("summary.md");

@@ -60,10 +60,14 @@ impl<'a> Timekeeper<'a> {
     pub fn new(
         plan: &Arc<Plan>,
         store: Store,
-        server: Option<&'a mut ServerProcess>,
+        mut server: Option<&'a mut ServerProcess>,
         faults: FaultLog,
         quiet: bool,
     ) -> Self {
+        if let Some(server) = &mut server {
+            // What the first interval is subtracted from.
+            server.look(false);
+        }
         let load = &plan.scenario.load;
         Self {
             plan: Arc::clone(plan),
@@ -132,6 +136,9 @@ impl Observer for Timekeeper<'_> {
             line += &progress::storm(storm.back, storm.clients_lost);
         }
         self.bar.set_message(line);
+        if let Some(server) = &mut self.server {
+            server.look(interval.window.phase == Phase::Measure);
+        }
         if let Some(server) = &mut self.server
             && server.has_ended()
         {

@@ -3,6 +3,7 @@
 //! Commands go into its stdin, answers come out of its stdout; nobody here waits for it but at its
 //! start and its end.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::process::CommandExt as _;
@@ -14,10 +15,11 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::time::Instant;
 
+use super::server_load::Watch;
 use super::timeline::FaultDoer;
-use crate::commands::control::{self, Answer, Counts, Line, read_line};
+use crate::commands::control::{self, Answer, Counts, Line, Load, read_line};
 use crate::commands::server_flags::arguments;
-use crate::result::ServerCounts;
+use crate::result::{ServerCounts, ServerLoad};
 use crate::scenario::{FaultKind, Scenario, ServerFaultPlan, ServerPlan, Target};
 use crate::wire::Url;
 
@@ -28,6 +30,10 @@ pub struct ServerProcess {
     stdin: Stdin,
     switches: Arc<Mutex<Receiver<Switched>>>,
     totals: Receiver<Counts>,
+    loads: Receiver<Load>,
+    /// Whether the window that ends with an answer counts, for each that is under way.
+    asked: VecDeque<bool>,
+    watch: Watch,
 }
 
 /// Its end is told by closing it, whoever else holds it.
@@ -43,12 +49,16 @@ const MOST_WAITING: usize = 256;
 
 impl ServerProcess {
     /// Starts it and waits until it listens.
-    pub fn start(plan: &ServerPlan, target: &Target) -> anyhow::Result<Self> {
+    pub fn start(plan: &ServerPlan, target: &Target, processes: u16) -> anyhow::Result<Self> {
         let address = match plan.listen {
             Some(address) => address,
             None => address_of(target)?,
         };
         let program = std::env::current_exe().context("find our own program")?;
+        let plan = &ServerPlan {
+            processes: Some(processes),
+            ..plan.clone()
+        };
         let mut command = Command::new(program);
         command
             .args(arguments(plan, address))
@@ -79,9 +89,10 @@ impl ServerProcess {
         let stdin = Arc::new(Mutex::new(child.stdin.take()));
         let (switched, switches) = sync_channel(2 * MOST_WAITING);
         let (counts, totals) = sync_channel(1);
+        let (load, loads) = sync_channel(MOST_WAITING);
         std::thread::Builder::new()
             .name("server-answers".to_owned())
-            .spawn(move || listen(stdout, &switched, &counts))
+            .spawn(move || listen(stdout, &switched, &counts, &load))
             .context("start a thread for the server's answers")?;
         Ok(Self {
             child,
@@ -89,6 +100,9 @@ impl ServerProcess {
             stdin,
             switches: Arc::new(Mutex::new(switches)),
             totals,
+            loads,
+            asked: VecDeque::new(),
+            watch: Watch::default(),
         })
     }
 
@@ -108,6 +122,28 @@ impl ServerProcess {
         let _ = self.totals.try_recv();
         tell(&self.stdin, &control::Command::Totals)?;
         self.totals.recv_timeout(patience).map_err(io::Error::other)
+    }
+
+    /// Asks how busy it has been since the last time, without waiting; `measured` when that counts.
+    pub fn look(&mut self, measured: bool) {
+        self.hear_loads();
+        if self.asked.len() < MOST_WAITING && tell(&self.stdin, &control::Command::Load).is_ok() {
+            self.asked.push_back(measured);
+        }
+    }
+
+    fn hear_loads(&mut self) {
+        while let Ok(load) = self.loads.try_recv() {
+            let measured = self.asked.pop_front().unwrap_or(false);
+            self.watch.take(load, measured);
+        }
+    }
+
+    /// How busy it was in the measured phase; to be asked after [`ServerProcess::counts`], whose answer
+    /// comes after all others.
+    pub fn load(&mut self) -> Option<ServerLoad> {
+        self.hear_loads();
+        self.watch.finish()
     }
 
     /// Its totals for the result; none when it is not there to be asked.
@@ -233,6 +269,7 @@ fn listen(
     mut stdout: BufReader<ChildStdout>,
     switched: &SyncSender<Switched>,
     counts: &SyncSender<Counts>,
+    loads: &SyncSender<Load>,
 ) {
     while let Ok(line) = read_line(&mut stdout) {
         let answer = match line {
@@ -248,6 +285,7 @@ fn listen(
                 error,
             }) => drop(switched.try_send((id, now, Err(error)))),
             Ok(Answer::Totals(sums)) => drop(counts.try_send(sums)),
+            Ok(Answer::Load(load)) => drop(loads.try_send(load)),
             Ok(Answer::Error { id: None, .. }) | Err(_) => {}
         }
     }

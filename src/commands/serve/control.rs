@@ -3,13 +3,13 @@
 
 use std::io::{self, BufRead, Write};
 
+use super::served::Served;
 use crate::commands::control::{Answer, Command, Counts, Line, MAX_LINE, read_line};
-use crate::server::{FaultError, Running};
 use crate::units::TimeSpan;
 
 /// Answers every line until there are no more, or nobody reads the answers.
 pub fn obey(
-    running: &Running,
+    served: &dyn Served,
     input: &mut impl BufRead,
     output: &mut impl Write,
 ) -> io::Result<()> {
@@ -20,7 +20,7 @@ pub fn obey(
             Line::TooLong => error(None, &format!("a line of more than {MAX_LINE} bytes")),
             Line::Text(line) if line.trim_ascii().is_empty() => continue,
             Line::Text(line) => match serde_json::from_slice(&line) {
-                Ok(command) => act(running, command, overflows),
+                Ok(command) => act(served, command, overflows),
                 Err(cause) => error(None, &format!("this line is no command: {cause}")),
             },
         };
@@ -29,39 +29,39 @@ pub fn obey(
     }
 }
 
-fn act(running: &Running, command: Command, overflows: Option<u64>) -> Answer {
+fn act(served: &dyn Served, command: Command, overflows: Option<u64>) -> Answer {
     match command {
         Command::Start {
             id,
             fault,
             duration,
-        } => match start(running, id, &fault, duration.as_deref()) {
-            Ok(()) => Answer::Done { id },
-            Err(text) => error(Some(id), &text),
+        } => done(id, start(served, id, &fault, duration.as_deref())),
+        Command::End { id } => done(id, served.end_fault(id)),
+        Command::Totals => match served.counts() {
+            Ok(counts) => Answer::Totals(Counts {
+                listen_overflows: listen_overflows()
+                    .zip(overflows)
+                    .map(|(now, then)| now.saturating_sub(then)),
+                ..counts
+            }),
+            Err(cause) => error(None, &cause.to_string()),
         },
-        Command::End { id } => done(id, running.end_fault(id)),
-        Command::Totals => Answer::Totals(Counts {
-            totals: running.totals(),
-            cpu_s: cpu_s(),
-            listen_overflows: listen_overflows()
-                .zip(overflows)
-                .map(|(now, then)| now.saturating_sub(then)),
-        }),
+        // Unknown is an answer too: whoever asks counts them.
+        Command::Load => Answer::Load(served.load().unwrap_or_default()),
     }
 }
 
-fn start(running: &Running, id: u64, fault: &str, duration: Option<&str>) -> Result<(), String> {
+fn start(served: &dyn Served, id: u64, fault: &str, duration: Option<&str>) -> Result<(), String> {
     let plan = fault.parse().map_err(|e| format!("{e}"))?;
     let duration = duration.map(str::parse::<TimeSpan>).transpose();
     let duration = duration.map_err(|e| format!("duration: {e}"))?;
-    let started = running.start_fault(id, plan, duration.map(|span| span.0));
-    started.map_err(|error| error.to_string())
+    served.start_fault(id, plan, duration.map(|span| span.0))
 }
 
-fn done(id: u64, switched: Result<(), FaultError>) -> Answer {
+fn done(id: u64, switched: Result<(), String>) -> Answer {
     match switched {
         Ok(()) => Answer::Done { id },
-        Err(cause) => error(Some(id), &cause.to_string()),
+        Err(cause) => error(Some(id), &cause),
     }
 }
 
@@ -70,11 +70,6 @@ fn error(id: Option<u64>, text: &str) -> Answer {
         id,
         error: text.to_owned(),
     }
-}
-
-fn cpu_s() -> f64 {
-    let time = nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID.now();
-    time.map_or(0.0, |time| std::time::Duration::from(time).as_secs_f64())
 }
 
 /// The host's counter of connections that found an accept queue full.
@@ -137,6 +132,7 @@ mod tests {
                 Answer::Done { id } => format!("done {id}"),
                 Answer::Error { id, .. } => format!("error {id:?}"),
                 Answer::Totals(counts) => format!("{} upgrades", counts.totals.upgrades),
+                Answer::Load(load) => format!("{} threads", load.processes[0].threads.len()),
             })
             .collect();
         let none = "error None";

@@ -70,6 +70,7 @@ fn apply<D: Dial + 'static>(shard: &Rc<Shard<D>>, number: usize, begins: bool) {
         clients += 1;
         shard.pacer.wake(control.slot);
     });
+    shard.tell();
     if begins {
         let hit = FaultHit {
             occurrence: number,

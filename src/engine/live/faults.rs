@@ -15,13 +15,18 @@ use crate::wire::{Dial, Outbox, Scratch};
 const TICK: Duration = Duration::from_millis(20);
 
 impl<D: Dial + 'static> State<'_, D> {
-    /// Does what faults ask for; the end of the connection, if they ask for that.
-    pub(super) fn feel_faults(
-        &mut self,
-        shard: &Shard<D>,
-        now: Offset,
-        outbox: &mut Outbox,
-    ) -> Option<Ended> {
+    /// Looks what it was told, by faults or by the load; the end of the connection, if a fault asks
+    /// for that. Untold, it looks at nothing of its own.
+    pub(super) fn listen(&mut self, shard: &Shard<D>, outbox: &mut Outbox) -> Option<Ended> {
+        if shard.told.get() == self.told && self.frozen_at.is_none() {
+            return None;
+        }
+        self.told = shard.told.get();
+        let now = self.now(shard);
+        if self.client.control.leave.get() {
+            self.leaving = true;
+            self.client.left_at = self.client.left_at.min(now);
+        }
         // Faults end with the load: the drain asks what came of them.
         let over = shard.stage.get() >= Stage::Draining;
         let effects = if over {
@@ -93,6 +98,11 @@ struct Bucket {
 }
 
 impl Slowness {
+    /// Whether there is a limit.
+    pub fn is_on(&self) -> bool {
+        self.bucket.is_some()
+    }
+
     /// Reads at most so many bytes a second from `now` on; `None` = without a limit.
     fn set(&mut self, bytes_per_s: Option<u64>, now: Offset) {
         if self.bucket.as_ref().map(|bucket| bucket.bytes_per_s) != bytes_per_s {

@@ -1,11 +1,14 @@
 //! A live connection: everything between the 101 and the end of one connection.
 //!
-//! One future, one place to wait. Each time it is woken it does what is due by the clock, writes,
-//! then reads until nothing is left, and arms the pacer for what is due next:
+//! One future, one place to wait. Each time it is woken it reads, looks at the clock once, does what
+//! is due by it, writes, until nothing is left, and arms the pacer for what is due next:
 //!
 //! ```text
-//!   on_time -> flush -> stamp what was sent -> receive -> (answers queue more) -> again, or wait
+//!   receive -> (answers queue more) -> on_time -> flush -> stamp what was sent -> again, or wait
 //! ```
+//!
+//! Reading comes first: what has arrived by now is in time for every deadline of now, and one look at
+//! the clock serves both.
 //!
 //! `timers` is what is due, `sending` what goes out and when it counts as sent, `receiving` what a
 //! frame means, `steps` the session's program, `heart` the heartbeats, `ending` how it ends, `faults`
@@ -19,11 +22,13 @@ mod sending;
 mod steps;
 mod timers;
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+
+use smallvec::SmallVec;
 
 use super::client::Client;
 use super::faults::Effects;
@@ -33,7 +38,7 @@ use super::program::Program;
 use super::shard::Shard;
 use crate::clock::Offset;
 use crate::metrics::{Counter, Origin};
-use crate::wire::{Carrier, Connection, Dial, Ending, Event, Outbox};
+use crate::wire::{Carrier, Connection, Dial, Ending, Event, Outbox, Scratch};
 
 pub use ending::{Ended, Next};
 pub use sending::StepQuestions;
@@ -73,11 +78,13 @@ pub(super) struct State<'c, D: Dial> {
     /// Which schedules this connection has reached; they outlive connections, but a new one has to
     /// come to them again.
     started: Box<[bool]>,
+    /// Whether it has reached any.
+    scheduled: bool,
     questions: Questions,
     heart: Heart,
-    pongs: Pongs,
+    pongs: Option<Box<Pongs>>,
     /// Queued, not yet taken by the kernel.
-    unsent: Vec<Unsent>,
+    unsent: SmallVec<[Unsent; 1]>,
     /// The kernel did not take everything at the last write.
     stuck: bool,
     /// The groups whose broadcasts it should get, by position in the program, and since when.
@@ -88,6 +95,8 @@ pub(super) struct State<'c, D: Dial> {
     frozen_at: Option<Offset>,
     /// The faults it felt last.
     felt: Effects,
+    /// What its shard had told all clients when it last looked what it was told itself.
+    told: u64,
     /// How a fault slows its reading.
     slowness: Slowness,
     /// Nothing new is sent: the load falls, or the run drains.
@@ -121,12 +130,13 @@ impl<'c, D: Dial + 'static> Live<'c, D> {
             Questions::new(&mut readers[session], &context, &mut rng)
         };
         let heart = Heart::new(plan, &mut client.identity.rng, opened);
-        let pongs = Pongs::new(&plan.scenario.heartbeat, opened);
+        let pongs = Pongs::expected(&plan.scenario.heartbeat, opened);
         Self {
             connection: Some(connection),
             state: State {
                 counters: vec![0; program.counters].into_boxed_slice(),
                 started: vec![false; program.sends.len()].into_boxed_slice(),
+                scheduled: false,
                 program,
                 opened,
                 received_at: None,
@@ -136,13 +146,14 @@ impl<'c, D: Dial + 'static> Live<'c, D> {
                 questions,
                 heart,
                 pongs,
-                unsent: Vec::new(),
+                unsent: SmallVec::new(),
                 stuck: false,
                 groups: Vec::new(),
                 member_since: None,
                 closing: Closing::Open,
                 frozen_at: None,
                 felt: Effects::default(),
+                told: 0,
                 slowness: Slowness::default(),
                 leaving: false,
                 armed: Offset::MAX,
@@ -151,23 +162,29 @@ impl<'c, D: Dial + 'static> Live<'c, D> {
             },
         }
     }
+}
 
-    /// Drives the connection until it ends.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        let shard = Rc::clone(&self.state.client.shard);
-        let Some(connection) = &mut self.connection else {
+/// Drives the connection until it ends. A future by itself and not an `async fn`, which would hold
+/// its arguments a second time.
+impl<D: Dial + 'static> Future for Live<'_, D> {
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let live = &mut *self;
+        let shard = Rc::clone(&live.state.client.shard);
+        let Some(connection) = &mut live.connection else {
             return Poll::Pending;
         };
-        let polled = self.state.poll(&shard, connection, cx);
+        let polled = live.state.poll(&shard, connection, cx);
         let (received, sent) = connection.take_bytes();
         if received + sent > 0 {
-            let origin = shard.plan.origin(self.state.last_seen(&shard));
+            let origin = shard.plan.origin(live.state.last_seen(&shard));
             let mut recorder = shard.recorder.borrow_mut();
             recorder.add(origin, Counter::BytesReceived, received);
             recorder.add(origin, Counter::BytesSent, sent);
         }
         if let Poll::Ready(ended) = &polled
-            && let Some(connection) = self.connection.take()
+            && let Some(connection) = live.connection.take()
         {
             ending::dispose(connection, ended);
         }
@@ -182,49 +199,59 @@ impl<D: Dial + 'static> State<'_, D> {
         connection: &mut Connection<S>,
         cx: &mut Context<'_>,
     ) -> Poll<Ended> {
-        let mut now = self.now(shard);
-        if self.armed <= now {
-            self.armed = Offset::MAX;
-        }
-        if let Some(ended) = self.feel_faults(shard, now, &mut connection.outbox) {
+        if let Some(ended) = self.listen(shard, &mut connection.outbox) {
             return Poll::Ready(ended);
         }
         if self.frozen_at.is_some() {
-            self.arm(shard, cx);
+            let now = self.now(shard);
+            self.arm(shard, now, cx);
             return Poll::Pending;
         }
+        // Nothing is left to do but what comes.
+        let mut settled = false;
         for _ in 0..ROUNDS {
+            let before = self.received_at.take();
+            let received = self.read(shard, connection, cx);
+            if let Poll::Ready(Err(ending)) = received {
+                return Poll::Ready(self.stream_ended(shard, ending));
+            }
+            if received.is_pending() && settled {
+                // Nothing came since the clock was read: it need not be read again.
+                let now = before.unwrap_or_default();
+                self.received_at = before;
+                self.arm(shard, now, cx);
+                return Poll::Pending;
+            }
+            // A part of a frame is a sign of life too.
+            let unheard = received.is_ready() && self.received_at.is_none();
+            let now = self.last_seen(shard);
+            if unheard {
+                self.heard(shard, now);
+            }
             if let Some(ended) = self.on_time(shard, now, &mut connection.outbox) {
                 return Poll::Ready(ended);
             }
             let flushed = connection.poll_flush(cx);
             self.stuck = flushed.is_pending();
-            if let Poll::Ready(Ok(())) = flushed {
-                self.flushed(shard, &mut connection.outbox);
-            }
-            self.received_at = None;
-            let received = self.read(shard, connection, now, cx);
-            match (received, flushed) {
-                (Poll::Ready(Ok(())), _) => {
-                    // A part of a frame is a sign of life too.
-                    if self.received_at.is_none() {
-                        let now = self.last_seen(shard);
-                        self.heard(shard, now);
-                    }
-                    now = self.last_seen(shard);
+            match flushed {
+                Poll::Ready(Ok(())) => {
+                    self.flushed(shard, &mut connection.outbox);
+                    settled = connection.outbox.is_empty() && !self.is_runnable();
                 }
-                (Poll::Ready(Err(ending)), _) | (Poll::Pending, Poll::Ready(Err(ending))) => {
+                // What was sent to us before the stream broke is read first.
+                Poll::Ready(Err(_)) if received.is_ready() => settled = false,
+                Poll::Ready(Err(ending)) => {
                     return Poll::Ready(self.stream_ended(shard, ending));
                 }
-                (Poll::Pending, Poll::Ready(Ok(())))
-                    if !connection.outbox.is_empty() || self.is_runnable() => {}
-                (Poll::Pending, _) => {
-                    self.arm(shard, cx);
-                    return Poll::Pending;
-                }
+                Poll::Pending => settled = true,
+            }
+            if received.is_pending() && settled {
+                self.arm(shard, now, cx);
+                return Poll::Pending;
             }
         }
-        self.arm(shard, cx);
+        let now = self.last_seen(shard);
+        self.arm(shard, now, cx);
         yield_to_others(cx);
         Poll::Pending
     }
@@ -234,10 +261,14 @@ impl<D: Dial + 'static> State<'_, D> {
         &mut self,
         shard: &Shard<D>,
         connection: &mut Connection<S>,
-        now: Offset,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Ending>> {
-        let limit = self.slowness.allowance(now);
+        let limit = if self.slowness.is_on() {
+            let now = self.now(shard);
+            self.slowness.allowance(now)
+        } else {
+            Scratch::SIZE
+        };
         if limit == 0 {
             return Poll::Pending;
         }

@@ -23,8 +23,8 @@ const DELAYED: usize = 64;
 /// A control frame's payload; inline, since it is short.
 type Payload = Box<[u8]>;
 
-/// Pings of the server and what is owed for them.
-#[derive(Debug)]
+/// Pings of the server and what is owed for them. Few connections have any of it at a time.
+#[derive(Debug, Default)]
 pub(super) struct Pongs {
     /// Answered later on purpose.
     delayed: VecDeque<(Offset, Offset, Payload)>,
@@ -36,19 +36,26 @@ pub(super) struct Pongs {
 }
 
 impl Pongs {
-    pub fn new(heartbeat: &Heartbeat, opened: Offset) -> Self {
-        let every = heartbeat.expect_server_ping;
-        Self {
-            delayed: VecDeque::new(),
-            owed: None,
-            expected: every.map(|every| opened + every),
-            every: every.unwrap_or_default(),
-        }
+    /// Those of a connection that opened at `opened`, if pings are expected on it.
+    pub fn expected(heartbeat: &Heartbeat, opened: Offset) -> Option<Box<Self>> {
+        let every = heartbeat.expect_server_ping?;
+        Some(Box::new(Self {
+            expected: Some(opened + every),
+            every,
+            ..Self::default()
+        }))
     }
 
     /// We stood still for `by`: the server gets so much longer to ping.
     pub fn postpone(&mut self, by: Duration) {
         self.expected = self.expected.map(|expected| expected + by);
+    }
+
+    /// A delayed answer that is due: when its ping was read, and its payload.
+    fn take_due(&mut self, now: Offset) -> Option<(Offset, Payload)> {
+        self.delayed.front().filter(|(due, ..)| *due <= now)?;
+        let (_, read, payload) = self.delayed.pop_front()?;
+        Some((read, payload))
     }
 
     /// When something has to be done next.
@@ -187,19 +194,22 @@ impl<D: Dial + 'static> State<'_, D> {
 
     fn pinged(&mut self, shard: &Shard<D>, payload: &[u8], now: Offset, outbox: &mut Outbox) {
         shard.count(shard.plan.origin(now), Counter::ServerPings);
-        if self.pongs.expected.is_some() {
-            self.pongs.expected = Some(now + self.pongs.every);
+        if let Some(pongs) = &mut self.pongs
+            && pongs.expected.is_some()
+        {
+            pongs.expected = Some(now + pongs.every);
         }
         match shard.plan.scenario.heartbeat.answer_pings {
             _ if self.client.control.effects.get().no_heartbeats => {}
             AnswerPings::Never => {}
             AnswerPings::AtOnce => self.answer_ping(now, payload, outbox),
             AnswerPings::After(delay) => {
-                if self.pongs.delayed.len() >= DELAYED {
-                    self.pongs.delayed.pop_front();
+                let pongs = self.pongs.get_or_insert_default();
+                if pongs.delayed.len() >= DELAYED {
+                    pongs.delayed.pop_front();
                 }
                 let answer = (now + delay, now, payload.into());
-                self.pongs.delayed.push_back(answer);
+                pongs.delayed.push_back(answer);
             }
         }
     }
@@ -209,7 +219,7 @@ impl<D: Dial + 'static> State<'_, D> {
             return;
         }
         if outbox.len() > PONG_BACKLOG || outbox.pong(payload).is_err() {
-            self.pongs.owed = Some((read, payload.into()));
+            self.pongs.get_or_insert_default().owed = Some((read, payload.into()));
             return;
         }
         self.unsent.push(Unsent::Pong { read });
@@ -217,23 +227,21 @@ impl<D: Dial + 'static> State<'_, D> {
 
     /// Delayed answers that are due, and a server that does not ping.
     pub(super) fn pong_timers(&mut self, shard: &Shard<D>, now: Offset, outbox: &mut Outbox) {
-        while let Some((due, read, _)) = self.pongs.delayed.front().cloned() {
-            if due > now {
-                break;
-            }
-            if let Some((_, _, payload)) = self.pongs.delayed.pop_front() {
-                self.answer_ping(read, &payload, outbox);
-            }
+        while let Some((read, payload)) = self.pongs.as_mut().and_then(|p| p.take_due(now)) {
+            self.answer_ping(read, &payload, outbox);
         }
-        if self.pongs.expected.is_some_and(|by| by <= now) {
+        if let Some(pongs) = &mut self.pongs
+            && pongs.expected.is_some_and(|by| by <= now)
+        {
             shard.count(shard.plan.origin(now), Counter::ServerPingsOverdue);
-            self.pongs.expected = Some(now + self.pongs.every);
+            pongs.expected = Some(now + pongs.every);
         }
     }
 
     /// The outbox was emptied: what is owed can go.
     pub(super) fn pay_pong(&mut self, outbox: &mut Outbox) {
-        if let Some((read, payload)) = self.pongs.owed.take() {
+        let owed = self.pongs.as_mut().and_then(|pongs| pongs.owed.take());
+        if let Some((read, payload)) = owed {
             self.answer_ping(read, &payload, outbox);
         }
     }

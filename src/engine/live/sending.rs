@@ -241,6 +241,7 @@ impl<D: Dial + 'static> State<'_, D> {
             return;
         };
         self.started[step] = true;
+        self.scheduled = true;
         if let Some(ticks) = &mut self.client.ticks[step] {
             return skip(shard, ticks, now);
         }

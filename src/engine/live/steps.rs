@@ -79,8 +79,11 @@ impl<D: Dial + 'static> State<'_, D> {
                 None => return false,
             },
             Op::Again { counter, times, to } => {
-                self.counters[*counter] += 1;
-                if times.is_none_or(|times| self.counters[*counter] < times) {
+                let more = times.is_none_or(|times| {
+                    self.counters[*counter] += 1;
+                    self.counters[*counter] < times
+                });
+                if more {
                     self.cursor = *to;
                 } else {
                     self.counters[*counter] = 0;

@@ -39,7 +39,7 @@ impl<D: Dial + 'static> State<'_, D> {
         self.pong_timers(shard, now, outbox);
         self.waited(shard, now);
         self.advance(shard, now, outbox);
-        if !self.leaving && !self.stuck {
+        if self.scheduled && !self.leaving && !self.stuck {
             self.send_due(shard, now, outbox);
         }
         self.leave_when_done(shard, now, outbox);
@@ -52,10 +52,6 @@ impl<D: Dial + 'static> State<'_, D> {
         if stage == Stage::Cut {
             return Some(self.cut(shard, now));
         }
-        if self.client.control.leave.get() {
-            self.leaving = true;
-            self.client.left_at = self.client.left_at.min(now);
-        }
         self.leaving |= stage >= Stage::Draining;
         if stage == Stage::Closing && self.closing == Closing::Open {
             self.start_close(shard, now, outbox, (1000, ""), Next::Leave);
@@ -67,7 +63,9 @@ impl<D: Dial + 'static> State<'_, D> {
     pub(super) fn postpone(&mut self, by: Duration) {
         self.questions.postpone(by);
         self.heart.postpone(by);
-        self.pongs.postpone(by);
+        if let Some(pongs) = &mut self.pongs {
+            pongs.postpone(by);
+        }
         if let Waiting::Pong { deadline, .. } = &mut self.waiting {
             *deadline = *deadline + by;
         }
@@ -117,9 +115,10 @@ impl<D: Dial + 'static> State<'_, D> {
     /// Asks the pacer to wake this client for what is due next. Due times mostly move into the
     /// future, so the pacer is only told when one comes closer: a wake-up too many is cheaper than
     /// a change of the queue for every message.
-    pub(super) fn arm(&mut self, shard: &Shard<D>, cx: &Context<'_>) {
+    pub(super) fn arm(&mut self, shard: &Shard<D>, now: Offset, cx: &Context<'_>) {
         let due = self.next_due(shard);
-        if due < self.armed || self.armed == Offset::MAX {
+        let rang = self.armed <= now || self.armed == Offset::MAX;
+        if rang || due < self.armed {
             self.armed = due;
             shard.pacer.arm(self.client.control.slot, due, cx.waker());
         }
@@ -146,9 +145,10 @@ impl<D: Dial + 'static> State<'_, D> {
             .min(questions)
             .min(self.slowness.next_due())
             .min(self.heart.next_due())
-            .min(self.pongs.next_due());
+            .min(self.pongs.as_ref().map_or(Offset::MAX, |p| p.next_due()));
         // With a full socket or table the next thing to happen is that it gets room.
-        if !self.leaving && !self.stuck && !self.questions.is_full() {
+        let able = !self.leaving && !self.stuck && !self.questions.is_full();
+        if able && self.scheduled {
             let ticks = self.client.ticks.iter().zip(&self.started);
             let running = ticks.filter_map(|(ticks, started)| ticks.as_ref().filter(|_| *started));
             due = running.filter_map(Ticks::peek).fold(due, Offset::min);

@@ -62,6 +62,7 @@ impl Page {
             .map(ToString::to_string)
             .collect();
         warnings.extend(view::stalls(result));
+        warnings.extend(view::server_warning(result));
         match &result.end_reason {
             EndReason::Completed => {}
             EndReason::Interrupted => {

@@ -64,8 +64,8 @@ impl Page {
             self.line(DIM, &plain(&scenario.description));
         }
         self.field("target", &result.target.urls.join(", "));
-        if let Some(server) = &result.server {
-            self.field("server", &format!("built-in, {server}"));
+        if let Some(server) = view::server(result) {
+            self.field("server", &server);
         }
         let ends = result.phases;
         let drain = ends.drain_end_s - ends.measure_end_s;

@@ -283,6 +283,9 @@ impl Builder<'_> {
         let validity = root.child("validity", &tables::VALIDITY);
         let relay = root.child("relay", &tables::RELAY);
         let faults = self.faults(root, measure, (server.is_some(), relay.is_there()));
+        if let Some(plan) = &server {
+            self.processes(&server_section, plan, &faults);
+        }
         let relay = relay.is_there().then(|| self.relay(&relay, &target));
         let run = load.duration();
         let beats = !matches!(heartbeat.style, super::HeartbeatStyle::None);

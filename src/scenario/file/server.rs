@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::super::address::Address;
 use super::super::server::Stall;
-use super::super::{Behaviour, ServerPlan};
+use super::super::{Behaviour, Fault, ServerPlan};
 use super::builder::Builder;
 use super::section::Section;
 use super::tree::Node;
@@ -97,6 +97,19 @@ impl Builder<'_> {
             cert: self.file(section, "cert"),
             key: self.file(section, "key"),
             threads: section.optional_u16("threads"),
+            processes: section.optional_u16("processes"),
+        }
+    }
+
+    /// Several processes were asked for, and something needs one.
+    pub(super) fn processes(&mut self, section: &Section<'_>, plan: &ServerPlan, faults: &[Fault]) {
+        if plan.processes.is_none_or(|processes| processes == 1) {
+            return;
+        }
+        if let Some(single) = plan.single(faults) {
+            let message = format!("`processes` is above 1, but {single}");
+            self.findings
+                .contradiction(section.key_place("processes"), message, single.hint());
         }
     }
 

@@ -8,12 +8,14 @@ mod cores;
 mod descriptors;
 mod memory;
 mod ports;
+mod server;
 mod spread;
 mod team;
 mod test_dial;
 
 use crate::scenario::{Forecast, Scenario};
 
+pub use server::processes as server_processes;
 pub use spread::{addresses_for, spread};
 pub use team::{MOST_PROCESSES, Team, team};
 pub use test_dial::test_dial;
@@ -46,7 +48,12 @@ pub fn check(scenario: &Scenario, team: Team) -> anyhow::Result<Findings> {
     if scenario.relay.is_some() {
         facts.push(descriptors::judge_relay(&forecast, descriptors::limit())?);
     }
-    let warnings = cores::warning(scenario, team.shards).into_iter().collect();
+    let server = server::judge(scenario, descriptors::limit())?;
+    let mut warnings: Vec<_> = cores::warning(scenario, team.shards).into_iter().collect();
+    if let Some((processes, fact)) = server {
+        facts.push(fact);
+        warnings.extend(server::warning(scenario, processes));
+    }
     Ok(Findings { facts, warnings })
 }
 

@@ -96,7 +96,7 @@ async fn try_targets(plan: &Plan, failed: &mut Vec<Failed>) -> Option<String> {
             continue;
         };
         let dialler = Dialler::new(settings);
-        let (url, request) = (&identity.url, &identity.request);
+        let (url, request) = (&identity.door.url, &identity.door.request);
         match dialler.dial(url, request, identity.source).await {
             Ok(dialled) => {
                 let took = dialled.answer.timings.handshake.as_secs_f64() * 1e3;

@@ -1,6 +1,7 @@
 //! `[target]` and `[server]`.
 
 use super::{Kind, SERVER_FAULT, TIME, TIME_OR_ZERO, TableSpec, key};
+use crate::scenario::MOST_PROCESSES;
 
 /// Largest message or frame that can be asked for.
 const MAX_SIZE: u64 = 1 << 30;
@@ -215,7 +216,12 @@ pub(in crate::scenario) static SERVER: TableSpec = TableSpec {
         key(
             "threads",
             Kind::Integer(1, 1_024),
-            "Server threads; half of the machine's cores if absent.",
+            "Server threads, of all processes together; half of the machine's cores if absent.",
+        ),
+        key(
+            "processes",
+            Kind::Integer(1, MOST_PROCESSES as u64),
+            "Processes that share the port; as many as the clients' descriptors need if absent.",
         ),
     ],
 };
