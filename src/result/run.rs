@@ -168,6 +168,9 @@ pub struct Validity {
     pub closed_loop: bool,
     /// CPU time of the generator over the run, in seconds.
     pub cpu_s: f64,
+    /// Generator processes that ended early: what they had not reported is missing.
+    #[serde(default)]
+    pub lost: Vec<String>,
     /// Conservation laws that do not hold; always empty, or this tool has a bug.
     pub broken_laws: Vec<String>,
 }
@@ -281,6 +284,7 @@ impl Validity {
             pacing: facts.pacing.clone(),
             closed_loop: facts.closed_loop,
             cpu_s: total.gauges.cpu.as_secs_f64(),
+            lost: Vec::new(),
             broken_laws: broken.iter().map(ToString::to_string).collect(),
         }
     }

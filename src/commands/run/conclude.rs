@@ -51,7 +51,7 @@ pub fn conclude(
     let total = &outcome.total;
     let mut result = RunResult::new(facts, Environment::read(), total, timeline, at_end, &hide);
     if !outcome.lost.is_empty() {
-        result.validity.broken_laws.extend(outcome.lost);
+        result.validity.lost = outcome.lost;
     } else if outcome.lost_shards > 0 {
         let lost = outcome.lost_shards;
         let law = format!("{lost} shards did not report their end: their last second is missing");
