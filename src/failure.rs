@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Why a handshake failed, or why an open connection was lost. Never a string: counted by value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum FailureKind {
     /// The name did not resolve.
     Dns,
@@ -40,7 +42,7 @@ pub enum FailureKind {
 }
 
 /// What was wrong with an answer to the upgrade request (RFC 6455 4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum BadUpgrade {
     /// Not HTTP at all.
     NotHttp,
@@ -67,7 +69,7 @@ pub enum BadUpgrade {
 }
 
 /// How a peer broke RFC 6455.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Violation {
     /// 5.2: a reserved bit without an extension.
     ReservedBits,
@@ -105,7 +107,7 @@ impl Violation {
 }
 
 /// How an open connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CloseCause {
     /// We closed as planned and the peer answered.
     ByUs,

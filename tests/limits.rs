@@ -170,7 +170,7 @@ fn clients_beyond_the_descriptors_are_refused() {
 #[test]
 fn clients_beyond_the_ephemeral_ports_are_refused() {
     let bench = Bench::new();
-    bench.scenario("ws://127.0.0.1:9/", 50, "");
+    bench.scenario("ws://localhost:9/", 50, "");
     let script = "ip link set lo up && echo 40000 40020 > /proc/sys/net/ipv4/ip_local_port_range && \
                   echo 40003-40004 > /proc/sys/net/ipv4/ip_local_reserved_ports && exec \"$@\"";
     let namespace = ["unshare", "-rn", "sh", "-c", script, "sh"];
@@ -180,6 +180,10 @@ fn clients_beyond_the_ephemeral_ports_are_refused() {
     let output = bench.command(&namespace, &["run", "x.toml"]);
     let parts = ["50 ephemeral ports", "there are 19", "source_addresses"];
     assert_refused(&bench, &output, 3, &parts);
+    // All of 127.0.0.0/8 is this machine: addresses are added, and the next thing is that nobody listens.
+    let here = ["run", "x.toml", "--target", "ws://127.0.0.1:9/"];
+    let parts = ["target unreachable", "refused"];
+    assert_refused(&bench, &bench.command(&namespace, &here), 3, &parts);
     // With addresses enough for all the next thing is that nobody listens.
     let mut run = vec!["run", "x.toml"];
     for address in ["127.0.0.1", "127.0.0.2", "127.0.0.3"] {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::run::MOST_PROCESSES;
 use crate::commands::server_flags::ServerFlags;
 use crate::commands::storm::OWN;
 use crate::scenario::TimedToxic;
@@ -93,6 +94,9 @@ pub enum Command {
     },
     /// Print the man page
     Man,
+    /// Run some of the shards of a run (for `wsbench run`)
+    #[command(hide = true)]
+    Generate,
 }
 
 /// What `report` renders.
@@ -188,6 +192,9 @@ pub struct RunArguments {
     /// any other failure is a warning. A built-in server is not dialled
     #[arg(long, help_heading = "Limits")]
     pub no_test_dial: bool,
+    /// Generate the load in so many processes [default: as many as the clients' descriptors take]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MOST_PROCESSES))]
+    pub processes: Option<u16>,
     /// Write results into this folder (new or empty) instead of results/NAME/TIME/
     #[arg(long, value_name = "DIR", env = "WSBENCH_OUT", help_heading = "Output")]
     pub out: Option<PathBuf>,

@@ -92,6 +92,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             commands::report::run(&result, format, look(), &mut out)?;
             Ok(Exit::Pass)
         }
+        Command::Generate => run::generate(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "wsbench", &mut script);

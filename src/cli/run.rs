@@ -24,6 +24,7 @@ pub fn run(arguments: RunArguments, quiet: bool, verbose: u8) -> anyhow::Result<
         quiet,
         verbose: verbose > 0,
         yes: arguments.yes,
+        processes: arguments.processes,
         test_dial: !arguments.no_test_dial,
         look: super::look(),
     };
@@ -52,11 +53,17 @@ pub fn storm(arguments: StormArguments, quiet: bool, verbose: u8) -> anyhow::Res
             quiet,
             verbose: verbose > 0,
             yes: arguments.yes,
+            processes: None,
             test_dial: !arguments.no_test_dial,
             look: super::look(),
         },
     };
     commands::storm::run(&scenario, &options)
+}
+
+/// `wsbench generate`.
+pub fn generate() -> anyhow::Result<Exit> {
+    with_statistics(commands::generate::run)
 }
 
 /// `wsbench check`.

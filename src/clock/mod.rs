@@ -8,12 +8,15 @@ mod alarm;
 use std::ops::{Add, Sub};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 pub use alarm::Alarm;
 
 /// Nanoseconds since the epoch of a run; never negative, enough for 584 years.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Offset(u64);
 
 impl Offset {
@@ -135,6 +138,64 @@ impl Epoch {
     }
 }
 
+/// An epoch as other processes of this machine understand it: by the kernel's monotonic clock, which
+/// all of them share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedEpoch {
+    /// What the monotonic clock showed at the start of the run.
+    monotonic: Duration,
+    /// See [`Epoch::unix`].
+    unix: Duration,
+}
+
+impl Epoch {
+    /// For another process.
+    pub fn share(&self) -> SharedEpoch {
+        let (monotonic, instant) = both_clocks();
+        SharedEpoch {
+            monotonic: monotonic.saturating_sub(instant.saturating_duration_since(self.instant)),
+            unix: self.unix,
+        }
+    }
+
+    /// That of another process, to well below a microsecond.
+    pub fn of(shared: SharedEpoch) -> Self {
+        let (monotonic, instant) = both_clocks();
+        let since = monotonic.saturating_sub(shared.monotonic);
+        Self {
+            instant: instant.checked_sub(since).unwrap_or(instant),
+            unix: shared.unix,
+        }
+    }
+}
+
+/// The same moment on the kernel's clock and on ours; of several looks the closest, since we may be
+/// put aside between the two.
+fn both_clocks() -> (Duration, Instant) {
+    let look = || {
+        let before = Instant::now();
+        let monotonic = monotonic();
+        let after = Instant::now();
+        (after - before, monotonic, before + (after - before) / 2)
+    };
+    let mut best = look();
+    for _ in 1..LOOKS {
+        let again = look();
+        if again.0 < best.0 {
+            best = again;
+        }
+    }
+    (best.1, best.2)
+}
+
+/// Looks at both clocks; one of them is undisturbed.
+const LOOKS: usize = 8;
+
+fn monotonic() -> Duration {
+    use nix::time::{ClockId, clock_gettime};
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Into::into)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +210,17 @@ mod tests {
             Some(Offset::from_nanos(12_345_000))
         );
         assert_eq!(epoch.from_unix_micros(1), None);
+    }
+
+    #[test]
+    fn a_shared_epoch_is_the_same_moment() {
+        let epoch = Epoch::now();
+        let other = Epoch::of(epoch.share());
+        assert_eq!(other.unix(), epoch.unix());
+        let (ours, theirs) = (epoch.instant(Offset::ZERO), other.instant(Offset::ZERO));
+        let apart = ours.max(theirs) - ours.min(theirs);
+        // As many reads of a clock lie between the two; a machine that is busy may make it more.
+        assert!(apart < Duration::from_millis(5), "{apart:?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use crate::commands::run::addresses_for;
 use crate::exit::Exit;
 use crate::scenario::{
     AnswerPings, FaultKind, Forecast, Heartbeat, HeartbeatStyle, Load, LoadModel, Overrides,
@@ -76,7 +77,7 @@ pub fn plan(scenario: &Scenario) -> String {
     row("heartbeats", heartbeat(&scenario.heartbeat, &forecast));
     row("reconnect", scenario.reconnect.to_string());
     row("limits", super::limits::in_words(scenario));
-    row("needs", needs(&forecast));
+    row("needs", needs(scenario, &forecast));
     for threshold in &scenario.thresholds {
         let symbol = threshold.comparison.symbol();
         let abort = if threshold.abort_run {
@@ -296,7 +297,7 @@ fn heartbeat(heartbeat: &Heartbeat, forecast: &Forecast) -> String {
     text
 }
 
-fn needs(forecast: &Forecast) -> String {
+fn needs(scenario: &Scenario, forecast: &Forecast) -> String {
     let memory = ByteSize((forecast.memory >> 20) << 20);
     let clients = u64::from(forecast.max_clients);
     let paths = forecast.paths;
@@ -305,7 +306,9 @@ fn needs(forecast: &Forecast) -> String {
         number(forecast.descriptors as f64),
         number(clients as f64)
     );
-    if clients > EPHEMERAL_PORTS * paths {
+    if let Some(addresses) = addresses_for(scenario, EPHEMERAL_PORTS) {
+        let _ = write!(text, " (spread over 127.0.0.1 to 127.0.0.{addresses})");
+    } else if clients > EPHEMERAL_PORTS * paths {
         let wanted = clients.div_ceil(EPHEMERAL_PORTS);
         let _ = write!(
             text,

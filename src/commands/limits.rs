@@ -2,7 +2,7 @@
 
 use crate::report::view::count;
 use crate::scenario::pressure::{Excess, ROUND_TRIP, UNASKED};
-use crate::scenario::{Pressure, Scenario, redact, redact_url};
+use crate::scenario::{Pressure, Scenario, Step, redact, redact_url};
 
 /// Why a plan is not run, in two lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,25 @@ pub fn unasked(scenario: &Scenario) -> Option<Refusal> {
         hint: format!(
             "is it yours to load? then say --yes (or WSBENCH_YES=1); else lower the load{slower}"
         ),
+    })
+}
+
+/// What cannot be counted when clients are spread over processes.
+pub fn apart(scenario: &Scenario, processes: u16) -> Option<Refusal> {
+    let groups = |step: &Step| match step {
+        Step::Send(send) => send.delivery.as_ref().is_some_and(|d| d.group.is_some()),
+        _ => false,
+    };
+    let grouped = scenario.sessions.iter().any(|s| s.steps.iter().any(groups));
+    (processes > 1 && grouped).then(|| Refusal {
+        reason: format!(
+            "the clients of a group (`delivery.group`) count each other's messages, which they can \
+             in one process only, and this run takes {processes}"
+        ),
+        hint: "run fewer clients, raise the hard limit of descriptors (`ulimit -Hn`, systemd \
+               LimitNOFILE=), or leave `group` out: deliveries are then timed, but not counted as \
+               missing"
+            .to_owned(),
     })
 }
 

@@ -4,6 +4,7 @@ pub mod calibrate;
 pub mod check;
 pub mod control;
 pub mod descriptors;
+pub mod generate;
 pub mod init;
 pub mod limits;
 pub mod relay;

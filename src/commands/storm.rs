@@ -50,7 +50,7 @@ pub const OWN: &str = "scenario";
 /// What kept a run from starting.
 pub fn run(scenario: &Scenario, options: &Options) -> anyhow::Result<Exit> {
     let mut talk = anstream::stderr();
-    if run::refuses(scenario, options.run.yes) {
+    if run::refuses(scenario, &options.run) {
         return Ok(Exit::Usage);
     }
     let mut rows = Vec::new();

@@ -30,8 +30,13 @@ pub fn reasons(result: &RunResult) -> Vec<InvalidReason> {
             scheduled: result.summary.counter(Counter::ArrivalsScheduled),
         });
     }
-    let laws = validity.broken_laws.iter();
-    reasons.extend(laws.map(|law| InvalidReason::Unbalanced { law: law.clone() }));
+    let lost = validity.lost.iter();
+    reasons.extend(lost.map(|lost| InvalidReason::Incomplete { lost: lost.clone() }));
+    // Books of which a part is missing do not balance: that is told already.
+    if validity.lost.is_empty() {
+        let laws = validity.broken_laws.iter();
+        reasons.extend(laws.map(|law| InvalidReason::Unbalanced { law: law.clone() }));
+    }
     reasons
 }
 

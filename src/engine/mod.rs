@@ -10,6 +10,7 @@ pub mod due;
 mod events;
 pub mod extract;
 pub mod faults;
+pub mod fleet;
 pub mod gate;
 pub mod groups;
 pub mod heartbeat;

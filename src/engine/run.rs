@@ -1,6 +1,7 @@
 //! A run from start to end: shards are started, moved from stage to stage, and their intervals
 //! merged into one timeline.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ use crate::wire::Dialler;
 const CLOSING_SLACK: Duration = Duration::from_millis(500);
 /// How long shards get to book what was cut off; then the run ends without them.
 const CUT_LIMIT: Duration = Duration::from_secs(2);
+/// So many clients more take a second more to end, on a machine that is busy with them.
+const CROWD: u32 = 5_000;
 /// How often the coordinator looks whether the drain is over.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -53,6 +56,9 @@ pub trait Observer {
     /// A complete interval and everything so far, itself included. `Break` ends the run early with
     /// that reason.
     fn interval(&mut self, interval: &Interval, total: &Total) -> ControlFlow<String>;
+
+    /// Some shards were lost: why, in words.
+    fn lost(&mut self, _why: &str) {}
 }
 
 /// What a run produced.
@@ -70,8 +76,10 @@ pub struct Outcome {
     pub open_at_end: u64,
     /// Shards that did not report their end: their last second is missing.
     pub lost_shards: u16,
+    /// Why some of them did not, where that is known.
+    pub lost: Vec<String>,
     /// What woke the shards at due times.
-    pub pacing: &'static str,
+    pub pacing: Cow<'static, str>,
     /// When the generator stood still.
     pub stalls: Stalls,
 }
@@ -100,11 +108,8 @@ pub fn run(
         threads.push(spawn(Arc::clone(plan), index, lines)?);
     }
     drop(reports);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()?;
     let coordinator = Coordinator::new(Arc::clone(plan), stage, blanks);
-    let outcome = runtime.block_on(coordinator.coordinate(inbox, interrupts, observer));
+    let outcome = block_on(coordinator.coordinate(inbox, interrupts, observer))?;
     if outcome.lost_shards == 0 {
         for thread in threads {
             // It has reported its end; only the drop of its runtime is left.
@@ -114,7 +119,31 @@ pub fn run(
     Ok(outcome)
 }
 
-fn spawn(plan: Arc<Plan>, index: u16, lines: Lines) -> std::io::Result<JoinHandle<()>> {
+/// The same with shards that run elsewhere: `start` connects whoever runs them to the coordinator.
+///
+/// # Errors
+/// When they cannot be started.
+pub fn run_elsewhere(
+    plan: &Arc<Plan>,
+    interrupts: mpsc::Receiver<Interrupt>,
+    observer: &mut dyn Observer,
+    start: impl FnOnce(mpsc::Sender<Report>, watch::Receiver<Stage>) -> std::io::Result<()>,
+) -> std::io::Result<Outcome> {
+    let (reports, inbox) = mpsc::channel(REPORTS);
+    let (stage, stages) = watch::channel(Stage::Running);
+    start(reports, stages)?;
+    let coordinator = Coordinator::new(Arc::clone(plan), stage, Vec::new());
+    block_on(coordinator.coordinate(inbox, interrupts, observer))
+}
+
+fn block_on(run: impl Future<Output = Outcome>) -> std::io::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    Ok(runtime.block_on(run))
+}
+
+pub(super) fn spawn(plan: Arc<Plan>, index: u16, lines: Lines) -> std::io::Result<JoinHandle<()>> {
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -145,7 +174,8 @@ pub struct Coordinator {
     pending: BTreeMap<u64, Interval>,
     total: Total,
     end: End,
-    pacing: &'static str,
+    pacing: Cow<'static, str>,
+    lost: Vec<String>,
     load_ended: Option<Offset>,
     stalls: Stalls,
     /// Whether this thread stood still.
@@ -161,11 +191,12 @@ struct ShardState {
     quiet: bool,
     idle: bool,
     ended: bool,
+    lost: bool,
     open: u64,
 }
 
 impl Coordinator {
-    /// Of a run that starts now.
+    /// Of a run that starts now; `blanks` to give intervals back to shards that can reuse them.
     pub fn new(
         plan: Arc<Plan>,
         stage: watch::Sender<Stage>,
@@ -180,7 +211,8 @@ impl Coordinator {
             pending: BTreeMap::new(),
             total: Total::default(),
             end: End::Completed,
-            pacing: "unknown",
+            pacing: "unknown".into(),
+            lost: Vec::new(),
             load_ended: None,
             stalls: Stalls::default(),
             watch: Watch::default(),
@@ -220,7 +252,8 @@ impl Coordinator {
             load_ended: self.load_ended.unwrap_or_else(|| self.plan.epoch.elapsed()),
             ended: self.plan.epoch.elapsed(),
             open_at_end: self.shards.iter().map(|s| s.open).sum(),
-            lost_shards: self.shards.iter().filter(|s| !s.ended).count() as u16,
+            lost_shards: self.shards.iter().filter(|s| !s.ended || s.lost).count() as u16,
+            lost: self.lost,
             pacing: self.pacing,
             stalls: self.stalls,
         }
@@ -253,6 +286,16 @@ impl Coordinator {
                 state.complete = u64::MAX;
                 state.open = open;
             }
+            Message::Lost(why) => {
+                // What it reported stays; nobody waits for more.
+                state.lost = true;
+                state.ended = true;
+                state.complete = u64::MAX;
+                if !self.lost.contains(&why) {
+                    observer.lost(&why);
+                    self.lost.push(why);
+                }
+            }
             Message::Interval(interval) => {
                 let index = interval.window.index;
                 state.complete = index + 1;
@@ -262,7 +305,7 @@ impl Coordinator {
                     }
                     std::collections::btree_map::Entry::Occupied(mut place) => {
                         place.get_mut().merge(&interval);
-                        let _ = self.blanks[usize::from(shard)].try_send(interval.into_blank());
+                        give_back(self.blanks.get(usize::from(shard)), *interval);
                     }
                 }
             }
@@ -285,7 +328,7 @@ impl Coordinator {
                 self.end = End::Aborted(reason);
                 self.enter(Stage::Draining);
             }
-            let _ = self.blanks[0].try_send(interval.into_blank());
+            give_back(self.blanks.first(), interval);
         }
     }
 
@@ -325,8 +368,10 @@ impl Coordinator {
     fn enter(&mut self, stage: Stage) {
         let limit = match stage {
             Stage::Running | Stage::Draining => self.plan.scenario.load.drain,
-            Stage::Closing => self.plan.scenario.target.close_timeout + CLOSING_SLACK,
-            Stage::Cut => CUT_LIMIT,
+            Stage::Closing => {
+                self.plan.scenario.target.close_timeout + CLOSING_SLACK + crowd(&self.plan)
+            }
+            Stage::Cut => cut_limit(&self.plan),
         };
         let now = self.plan.epoch.elapsed();
         // The wait before may have been a long one, and no stall.
@@ -334,5 +379,22 @@ impl Coordinator {
         self.load_ended.get_or_insert(now);
         self.deadline = now + limit;
         self.stage.send_replace(stage);
+    }
+}
+
+/// What a crowd of clients needs beyond that.
+fn crowd(plan: &Plan) -> Duration {
+    Duration::from_secs(u64::from(plan.scenario.load.max_clients() / CROWD))
+}
+
+/// How long shards get to book what was cut off, in whichever process.
+pub(super) fn cut_limit(plan: &Plan) -> Duration {
+    CUT_LIMIT + crowd(plan)
+}
+
+/// Emptied intervals are used again, where there is room for them.
+fn give_back(blanks: Option<&mpsc::Sender<Blank>>, interval: Interval) {
+    if let Some(blanks) = blanks {
+        let _ = blanks.try_send(interval.into_blank());
     }
 }

@@ -1,5 +1,6 @@
 //! A shard: one thread, one runtime, its clients and its recorder.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -7,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 
 use super::client::Client;
@@ -24,7 +26,7 @@ use crate::metrics::{Blank, Counter, Gauges, Interval, Metric, Origin, Phase, Re
 use crate::wire::{Dial, Scratch};
 
 /// What a shard tells the collector.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub enum Message {
     /// A window of its timeline (boxed: it is large).
     Interval(Box<Interval>),
@@ -39,8 +41,10 @@ pub enum Message {
         /// Connections still open at the end.
         open: u64,
         /// What woke it at due times.
-        pacing: &'static str,
+        pacing: Cow<'static, str>,
     },
+    /// Nothing more will come from it: its process ended early, in words.
+    Lost(String),
 }
 
 /// A message with the shard it came from.
@@ -183,7 +187,7 @@ async fn report_end<D: Dial + 'static>(
     reports: &mpsc::Sender<Report>,
     last: Report,
 ) {
-    let (open, pacing) = (shard.cut_open.get(), shard.pacer.name());
+    let (open, pacing) = (shard.cut_open.get(), shard.pacer.name().into());
     // The collector going away is the only way these can fail; then nobody is left to tell.
     let _ = reports.send(last).await;
     if let Some(stalls) = shard.take_stalls() {
@@ -226,7 +230,11 @@ impl<D: Dial + 'static> Shard<D> {
     pub fn now(&self) -> Offset {
         let now = self.plan.epoch.elapsed();
         if let Some(stall) = self.stall.look(now) {
-            self.stalls.borrow_mut().add(stall);
+            // Closing tens of thousands of connections at once is work of our own that takes longer than
+            // that, after everything has been measured: time is given, but no doubt is cast.
+            if self.stage.get() < Stage::Closing {
+                self.stalls.borrow_mut().add(stall);
+            }
             self.dialler.stood_still(self.stall.total());
             // All get their turn now, and with it more time.
             self.pacer.wake_all();

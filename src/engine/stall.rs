@@ -16,6 +16,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Offset;
 
 /// A shard looks at its clock this often at least.
@@ -26,7 +28,7 @@ pub const STALL: Duration = Duration::from_millis(100);
 pub const LISTED: usize = 1_000;
 
 /// One standstill of the generator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stall {
     /// The last look at the clock before it.
     pub start: Offset,
@@ -83,7 +85,7 @@ impl Watch {
 }
 
 /// The stalls of a shard or of a whole run: in order, apart from each other, bounded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stalls {
     list: Vec<Stall>,
     /// Not listed any more: there were too many.

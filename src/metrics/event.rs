@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Offset;
 use crate::failure::FailureKind;
 
@@ -10,7 +12,7 @@ use crate::failure::FailureKind;
 pub const EVENTS: usize = 1 << 20;
 
 /// One step in a client's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionEvent {
     /// When.
     pub at: Offset,
@@ -21,7 +23,7 @@ pub struct ConnectionEvent {
 }
 
 /// What can happen to a client's connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConnectionStep {
     /// A dial begins that was due at `due`; later than that is our own lateness.
     Attempt {
@@ -55,7 +57,7 @@ pub enum ConnectionStep {
 }
 
 /// How a dial went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dial {
     /// From the begin to the end of the dial.
     pub took: Duration,
@@ -68,7 +70,7 @@ pub struct Dial {
 }
 
 /// A fault of our own clients took effect on one shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultHit {
     /// Which of the plan's occurrences.
     pub occurrence: usize,
@@ -82,7 +84,7 @@ pub struct FaultHit {
 pub const FAULT_HITS: usize = 10_000;
 
 /// The events of one interval, bounded by [`EVENTS`] a shard.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Events {
     /// In no order between shards.
     pub list: Vec<ConnectionEvent>,

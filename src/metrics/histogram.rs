@@ -17,6 +17,8 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer}
 const EXPECTED_MAX: u64 = 60_000_000;
 /// Longer times are recorded as this (30 days), so that memory is bounded.
 const CEILING: u64 = 30 * 86_400 * 1_000_000;
+/// The end of the step that it falls into is within this.
+const CEILING_STEP: u64 = CEILING + CEILING / 500;
 /// Significant decimal digits.
 const DIGITS: u8 = 3;
 
@@ -166,6 +168,29 @@ impl Histogram {
             .serialize(&self.0, &mut bytes)
             .expect("writing to memory succeeds and counts stay below 2^63");
         STANDARD.encode(bytes)
+    }
+
+    /// Every different value in microseconds with how often it was recorded, in order.
+    pub fn counts(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let recorded = self.0.iter_recorded();
+        recorded.map(|step| (step.value_iterated_to(), step.count_at_value()))
+    }
+
+    /// From [`Histogram::counts`]: the same distribution.
+    pub fn from_counts(
+        counts: impl IntoIterator<Item = (u64, u64)>,
+    ) -> Result<Self, HistogramError> {
+        let mut histogram = Self::new();
+        let mut all = 0_u64;
+        for (value, count) in counts {
+            all = all.saturating_add(count);
+            if value > CEILING_STEP || all > MAX_COUNT {
+                return Err(HistogramError("a count is out of range".to_owned()));
+            }
+            let recorded = histogram.0.record_n(value, count);
+            recorded.map_err(|error| HistogramError(error.to_string()))?;
+        }
+        Ok(histogram)
     }
 
     /// Reads base64 of HdrHistogram V2, compressed or not.

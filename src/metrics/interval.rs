@@ -36,7 +36,7 @@ impl Phase {
 }
 
 /// Which piece of the timeline an interval is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Position on the timeline, from 0; equal for all shards.
     pub index: u64,
@@ -49,7 +49,7 @@ pub struct Window {
 }
 
 /// Levels at the end of an interval (and the work done in it).
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gauges {
     /// Open connections.
     pub connected: u64,
@@ -76,7 +76,7 @@ impl Gauges {
 }
 
 /// What was recorded in one window.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Which.
     pub window: Window,

@@ -9,6 +9,7 @@ pub mod event;
 pub mod histogram;
 pub mod interval;
 pub mod recorder;
+mod serial;
 pub mod sheet;
 
 pub use catalogue::{Counter, Metric, Orientation};

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::failure::{CloseCause, FailureKind};
 
 use super::{Counter, Histogram, Metric};
@@ -14,7 +16,7 @@ use super::{Counter, Histogram, Metric};
 pub const EXAMPLE_LIMIT: usize = 300;
 
 /// How often one kind of failure or close was seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// How often.
     pub count: u64,
@@ -96,6 +98,14 @@ impl Sheet {
     /// Adds unanswered messages to a metric.
     pub fn censor(&mut self, metric: Metric, n: u64) {
         self.censored[metric as usize] += n;
+    }
+
+    /// Adds a whole distribution to a metric.
+    pub(super) fn add_histogram(&mut self, metric: Metric, histogram: Histogram) {
+        match &mut self.histograms[metric as usize] {
+            Some(ours) => ours.merge(&histogram),
+            place @ None => *place = Some(Box::new(histogram)),
+        }
     }
 
     /// Adds everything in `other`.

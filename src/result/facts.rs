@@ -35,6 +35,8 @@ pub struct RunFacts {
     pub end_reason: EndReason,
     /// How many shards.
     pub shards: usize,
+    /// In how many processes.
+    pub processes: usize,
     /// What woke the senders: `timerfd`, or `tokio sleep (late by up to 2 ms)`.
     pub pacing: String,
     /// A stalled server also slowed the schedule: no step had one of its own.

@@ -40,6 +40,7 @@ pub fn facts() -> RunFacts {
         },
         end_reason: EndReason::Completed,
         shards: 2,
+        processes: 1,
         pacing: "timerfd".to_owned(),
         closed_loop: false,
         limits: ValidityLimits {

@@ -115,6 +115,11 @@ pub enum InvalidReason {
         /// Of how many.
         scheduled: u64,
     },
+    /// A generator process ended early: its books are not whole.
+    Incomplete {
+        /// Which, and how.
+        lost: String,
+    },
     /// The books do not balance: a bug of this tool.
     Unbalanced {
         /// The law and both its sums.
@@ -178,6 +183,7 @@ impl fmt::Display for InvalidReason {
                 "{dropped} of {scheduled} arrivals found no free slot; raise `max_clients`, or \
                  set `[validity] dropped_arrivals = true` if that is what you test"
             ),
+            Self::Incomplete { lost } => write!(f, "{lost}; run again"),
             Self::Unbalanced { law } => write!(
                 f,
                 "the books do not balance: {law}; this is a bug of wsbench, please report it"

@@ -159,14 +159,25 @@ pub struct Validity {
     pub stall_limit_ms: f64,
     /// How many shards generated the load.
     pub shards: usize,
+    /// In how many processes.
+    #[serde(default = "one")]
+    pub processes: usize,
     /// What woke the senders.
     pub pacing: String,
     /// A stalled server also slowed the schedule.
     pub closed_loop: bool,
     /// CPU time of the generator over the run, in seconds.
     pub cpu_s: f64,
+    /// Generator processes that ended early: what they had not reported is missing.
+    #[serde(default)]
+    pub lost: Vec<String>,
     /// Conservation laws that do not hold; always empty, or this tool has a bug.
     pub broken_laws: Vec<String>,
+}
+
+/// Results of earlier versions do not say.
+const fn one() -> usize {
+    1
 }
 
 impl RunResult {
@@ -269,9 +280,11 @@ impl Validity {
             dropped_arrivals_tolerated: facts.limits.dropped_arrivals,
             stall_limit_ms: millis(facts.limits.stall()),
             shards: facts.shards,
+            processes: facts.processes,
             pacing: facts.pacing.clone(),
             closed_loop: facts.closed_loop,
             cpu_s: total.gauges.cpu.as_secs_f64(),
+            lost: Vec::new(),
             broken_laws: broken.iter().map(ToString::to_string).collect(),
         }
     }

@@ -15,6 +15,7 @@ pub mod matcher;
 mod nearest;
 pub mod pressure;
 pub mod problem;
+mod recipe;
 pub mod reconnect;
 pub mod redact;
 pub mod relay;
@@ -43,6 +44,7 @@ pub use matcher::{Capture, Matcher, Pointer, PointerError, Reply};
 pub(crate) use nearest::nearest;
 pub use pressure::Pressure;
 pub use problem::{Problem, Problems};
+pub use recipe::{Recipe, Replica};
 pub use reconnect::{Factors, Jitter, Reconnect, ReconnectPolicy};
 pub use redact::{REDACTED, redact, redact_url};
 pub use relay::{Direction, FrameKind, RelayPlan, Toxic, ToxicKind};
@@ -65,6 +67,8 @@ pub struct Scenario {
     pub seed: u64,
     /// The text it was read from, with `${ENV}` references unexpanded (so without secrets).
     pub source: Arc<str>,
+    /// How to make it again from `source`, in another process.
+    pub recipe: Recipe,
     /// The URL under test and how to dial it.
     pub target: Target,
     /// The built-in server to start, if the scenario asks for one.

@@ -82,7 +82,8 @@ fn without_free_ports_it_is_our_own_failure_with_advice() {
         "$WSBENCH run trial.toml --out other {} > other.txt 2>&1 & sleep 1",
         few(10)
     );
-    let (page, result) = run(&other, &few(21), "few");
+    let one = format!("{} --source-address 127.0.0.1", few(21));
+    let (page, result) = run(&other, &one, "few");
     let kinds = failures(&result);
     assert!(
         !kinds.is_empty() && kinds.iter().all(|kind| kind == "port_exhausted"),

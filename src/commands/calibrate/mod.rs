@@ -312,6 +312,7 @@ impl<'a> Calibrator<'a> {
         let folder = self.folder.join(format!("{:02}", self.runs));
         let scenario = load.scenario(free_port(&mut self.ports)?)?;
         let options = run::Options {
+            processes: None,
             out: Some(folder.clone()),
             json: false,
             quiet: true,

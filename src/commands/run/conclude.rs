@@ -50,7 +50,9 @@ pub fn conclude(
     let timeline = observed.timeline.clone();
     let total = &outcome.total;
     let mut result = RunResult::new(facts, Environment::read(), total, timeline, at_end, &hide);
-    if outcome.lost_shards > 0 {
+    if !outcome.lost.is_empty() {
+        result.validity.lost = outcome.lost;
+    } else if outcome.lost_shards > 0 {
         let lost = outcome.lost_shards;
         let law = format!("{lost} shards did not report their end: their last second is missing");
         result.validity.broken_laws.push(law);
@@ -98,7 +100,8 @@ fn facts(
         phases: phases(plan, outcome),
         end_reason: end_reason(outcome, observed, server_lasted),
         shards: usize::from(plan.shards),
-        pacing: outcome.pacing.to_owned(),
+        processes: usize::from(observed.processes),
+        pacing: outcome.pacing.to_string(),
         closed_loop: is_closed_loop(scenario),
         limits: ValidityLimits {
             schedule_lag_p99: validity.schedule_lag_p99,

@@ -5,6 +5,7 @@
 //! by second, and every end, Ctrl-C included, is summed up, saved and judged.
 
 mod conclude;
+mod fleet;
 mod observe;
 mod preflight;
 mod relay_process;
@@ -32,12 +33,15 @@ use crate::result::{RunResult, Store, StoreError};
 use crate::scenario::{Scenario, redact};
 
 use conclude::Served;
+use fleet::Fleet;
 use observe::Timekeeper;
+use preflight::Team;
 use relay_process::RelayProcess;
 use server_process::ServerProcess;
 use timeline::{Driver, FaultDoer, FaultLog};
 
 pub(crate) use preflight::capacity;
+pub use preflight::{MOST_PROCESSES, addresses_for};
 pub(crate) use signals::watch as watch_signals;
 
 /// How to run and what to show.
@@ -51,6 +55,8 @@ pub struct Options {
     pub quiet: bool,
     /// More talk.
     pub verbose: bool,
+    /// Generate in so many processes; `None` = as many as descriptors take.
+    pub processes: Option<u16>,
     /// A target that is not this machine may be pressed hard.
     pub yes: bool,
     /// Dial once before the load.
@@ -78,7 +84,7 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
             let _ = writeln!(talk, "warning: {warning}");
         }
     }
-    if refuses(&scenario, options.yes) {
+    if refuses(&scenario, options) {
         return Ok(Exit::Usage);
     }
     let finished = execute(&scenario, options)?;
@@ -106,8 +112,10 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
 /// What kept it from running: nothing was measured then.
 pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Finished> {
     let mut talk = anstream::stderr();
-    let shards = preflight::shards(scenario);
-    ready(scenario, shards, options)?;
+    let (spread, spread_fact) = preflight::spread(scenario);
+    let scenario = &spread;
+    let team = preflight::team(scenario, options.processes);
+    ready(scenario, team, spread_fact, options)?;
     let processes = preflight::server_processes(scenario)?;
     #[expect(
         clippy::disallowed_methods,
@@ -123,16 +131,20 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
         .transpose()?;
     if options.verbose {
         let files = store.dir().display();
+        let shards = team.shards;
         let _ = writeln!(talk, "shards: {shards}; results: {files}");
     }
     let relay = relay(scenario, options.quiet)?;
-    let mut plan = Plan::new(Arc::clone(scenario), shards)?;
-    plan.via = relay.as_ref().map(RelayProcess::address);
+    let via = relay.as_ref().map(RelayProcess::address);
+    let fleet = Fleet::start(scenario, team, via)?;
+    let mut plan = Plan::new(Arc::clone(scenario), team.shards)?;
+    plan.via = via;
     let plan = Arc::new(plan);
     let log = FaultLog::default();
     let drivers = misbehave(&plan, server.as_ref(), relay.as_ref(), &log)?;
-    let mut keeper = Timekeeper::new(&plan, store, server.as_mut(), log.clone(), options.quiet);
-    let outcome = engine::run(&plan, interrupts, &mut keeper).context("start the generator")?;
+    let keeper = Timekeeper::new(&plan, store, server.as_mut(), log.clone(), options.quiet);
+    let mut keeper = keeper.of_processes(team.processes);
+    let outcome = generate(&plan, fleet, interrupts, &mut keeper).context("start the generator")?;
     let observed = keeper.finish(outcome.ended);
     drivers.into_iter().for_each(Driver::stop);
     let counts = server.as_ref().and_then(ServerProcess::counts);
@@ -159,8 +171,14 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
 }
 
 /// Holds the plan against the machine and the target; the error says what keeps it from running.
-fn ready(scenario: &Arc<Scenario>, shards: u16, options: &Options) -> anyhow::Result<()> {
-    let mut found = preflight::check(scenario, shards)?;
+fn ready(
+    scenario: &Arc<Scenario>,
+    team: Team,
+    spread: Option<String>,
+    options: &Options,
+) -> anyhow::Result<()> {
+    let mut found = preflight::check(scenario, team)?;
+    found.facts.extend(spread);
     // The built-in server is not there yet, and need not be tried.
     if options.test_dial && scenario.server.is_none() {
         let dialled = preflight::test_dial(scenario)?;
@@ -181,10 +199,33 @@ fn ready(scenario: &Arc<Scenario>, shards: u16, options: &Options) -> anyhow::Re
     Ok(())
 }
 
-/// Says why a plan asks too much of its target, if it does.
-pub fn refuses(scenario: &Scenario, yes: bool) -> bool {
-    let question = limits::unasked(scenario).filter(|_| !yes);
-    let refusals = [limits::beyond(scenario), question];
+/// Runs the plan here, or in the processes that wait for it.
+fn generate(
+    plan: &Arc<Plan>,
+    fleet: Option<Fleet>,
+    interrupts: tokio::sync::mpsc::Receiver<engine::Interrupt>,
+    keeper: &mut Timekeeper<'_>,
+) -> std::io::Result<engine::Outcome> {
+    let Some(fleet) = fleet else {
+        return engine::run(plan, interrupts, keeper);
+    };
+    let epoch = plan.epoch.share();
+    let outcome = engine::run_elsewhere(plan, interrupts, keeper, |reports, stages| {
+        fleet.connect(epoch, &reports, stages)
+    });
+    fleet.stop();
+    outcome
+}
+
+/// Says why a plan asks too much of its target or cannot be run in several processes, if so.
+pub fn refuses(scenario: &Scenario, options: &Options) -> bool {
+    let question = limits::unasked(scenario).filter(|_| !options.yes);
+    let team = preflight::team(scenario, options.processes);
+    let refusals = [
+        limits::beyond(scenario),
+        question,
+        limits::apart(scenario, team.processes),
+    ];
     let refusals: Vec<_> = refusals.into_iter().flatten().collect();
     for refusal in &refusals {
         let (reason, hint) = (&refusal.reason, &refusal.hint);

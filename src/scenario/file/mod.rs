@@ -36,7 +36,7 @@ use toml::de::DeTable;
 
 use super::problem::{Kind as ProblemKind, Place, Problem, Problems, SourceText};
 use super::threshold::Statistics;
-use super::{Load, Scenario, Session, Step, Validity, Warning};
+use super::{Load, Recipe, Scenario, Session, Step, Validity, Warning};
 use builder::{Builder, reason};
 use environment::Environment;
 use findings::Findings;
@@ -82,7 +82,9 @@ impl Scenario {
         })?;
         let text = decode(&name, &bytes)?;
         let env = |name: &str| std::env::var(name).ok();
-        Self::parse(&name, text, overrides, &env, statistics)
+        let mut scenario = Self::parse(&name, text, overrides, &env, statistics)?;
+        scenario.recipe.environment = true;
+        Ok(scenario)
     }
 
     /// Reads a scenario from text. `name` is shown in messages; files that the scenario names are
@@ -123,7 +125,12 @@ impl Scenario {
         let scenario = builder.scenario(&Section::new(&tables::ROOT, &root), text, statistics);
         let problems = worth_showing(builder.findings.problems);
         if problems.is_empty() {
-            Ok(scenario)
+            let recipe = Recipe {
+                file: name.to_owned(),
+                overrides: overrides.clone(),
+                environment: false,
+            };
+            Ok(Self { recipe, ..scenario })
         } else {
             Err(Problems::new(sources, problems))
         }
@@ -297,6 +304,7 @@ impl Builder<'_> {
             description: root.text("description").to_owned(),
             seed: root.integer("seed"),
             source: text.into(),
+            recipe: Recipe::default(),
             target,
             server,
             load,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
 
 use super::super::problem::{Place, SourceText};
@@ -10,7 +11,7 @@ use super::findings::Findings;
 use super::tree::{Entry, Node, Planter, Table, Value};
 
 /// What the command line changes about a scenario.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overrides {
     /// `--set KEY=VALUE`: any key by its path (`load.stages.0.clients`), the value as TOML or bare text.
     pub set: Vec<(String, String)>,

@@ -15,10 +15,12 @@ mod words;
 use std::borrow::Cow;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use preset::{NAMES, nearest_preset, preset, presets};
 
 /// The policy with its limits.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reconnect {
     /// How long to wait, before it is spread.
     pub policy: ReconnectPolicy,
@@ -35,7 +37,7 @@ pub struct Reconnect {
 }
 
 /// Base of the wait before attempt `n` (0 = the first after a loss).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ReconnectPolicy {
     /// Never.
     None,
@@ -73,7 +75,7 @@ pub enum ReconnectPolicy {
 }
 
 /// The factor on a base (AWS "Exponential Backoff And Jitter" names the usual ones).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Jitter {
     /// Drawn for every wait.
     Each(Factors),
@@ -88,7 +90,7 @@ pub enum Jitter {
 }
 
 /// A uniform factor `U(low, high)`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Factors {
     /// At least 0.
     pub low: f64,

@@ -28,7 +28,7 @@ pub fn fact(shards: u16) -> String {
 
 /// Says so when the server under test has no core of its own.
 pub fn warning(scenario: &Scenario, shards: u16) -> Option<String> {
-    is_local(scenario).then(|| shared(shards, cores()))?
+    is_local(scenario).then(|| shared(shards.min(cores()), cores()))?
 }
 
 fn shared(shards: u16, cores: u16) -> Option<String> {

@@ -9,14 +9,20 @@ mod descriptors;
 mod memory;
 mod ports;
 mod server;
+mod spread;
+mod team;
 mod test_dial;
 
 use crate::calibrate::Capacity;
 use crate::scenario::{Forecast, Scenario};
 
-pub use cores::shards;
 pub use server::processes as server_processes;
+pub use spread::{addresses_for, spread};
+pub use team::{MOST_PROCESSES, Team, team};
 pub use test_dial::test_dial;
+
+/// Bytes a process takes before its first client.
+const PROCESS: u64 = 24 << 20;
 
 /// What was found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,19 +34,23 @@ pub struct Findings {
 }
 
 /// Asks the machine; the error says what does not fit.
-pub fn check(scenario: &Scenario, shards: u16) -> anyhow::Result<Findings> {
-    let forecast = Forecast::of(scenario);
+pub fn check(scenario: &Scenario, team: Team) -> anyhow::Result<Findings> {
+    let mut forecast = Forecast::of(scenario);
+    forecast.memory += PROCESS * u64::from(team.processes - 1);
     let mut facts = vec![
-        descriptors::judge(&forecast, descriptors::limit())?,
+        descriptors::judge(&forecast, team.processes, descriptors::limit())?,
         ports::judge(&forecast, ports::usable())?,
         memory::judge(&forecast, memory::available())?,
-        cores::fact(shards),
+        cores::fact(team.shards),
     ];
+    if team.processes > 1 {
+        facts.push(team::fact(team, &forecast, descriptors::limit()));
+    }
     if scenario.relay.is_some() {
         facts.push(descriptors::judge_relay(&forecast, descriptors::limit())?);
     }
     let server = server::judge(scenario, descriptors::limit())?;
-    let mut warnings: Vec<_> = cores::warning(scenario, shards).into_iter().collect();
+    let mut warnings: Vec<_> = cores::warning(scenario, team.shards).into_iter().collect();
     if let Some((processes, fact)) = server {
         facts.push(fact);
         warnings.extend(server::warning(scenario, processes));
