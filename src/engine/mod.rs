@@ -15,6 +15,7 @@ pub mod gate;
 pub mod groups;
 pub mod heartbeat;
 pub mod identity;
+mod lead;
 pub mod live;
 pub mod matching;
 pub mod pacer;

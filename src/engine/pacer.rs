@@ -11,6 +11,8 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::due::{DueQueue, Slot};
+use super::lead::Lead;
+use super::live::yield_to_others;
 use crate::clock::{Alarm, Epoch, Offset};
 
 /// Two wake-ups are at least so far apart: several due messages share one, which returns the
@@ -28,8 +30,14 @@ pub struct Pacer {
     queue: RefCell<DueQueue>,
     wakers: RefCell<Vec<Option<Waker>>>,
     alarm: RefCell<Alarm>,
-    /// When the alarm will ring; [`Offset::MAX`] = not set.
+    /// When the alarm is to have woken us; [`Offset::MAX`] = not set. It is set earlier than that by
+    /// what waking up takes.
     rings: Cell<Offset>,
+    /// What the alarm was set to.
+    expires: Cell<Offset>,
+    lead: RefCell<Lead>,
+    /// It woke us before that time, which is only microseconds away: too little to sleep again.
+    early: Cell<bool>,
     last_wake: Cell<Offset>,
     /// The last wake-up left some for the next one.
     unfinished: Cell<bool>,
@@ -46,6 +54,9 @@ impl Pacer {
             wakers: RefCell::default(),
             alarm: RefCell::new(alarm),
             rings: Cell::new(Offset::MAX),
+            expires: Cell::new(Offset::MAX),
+            lead: RefCell::default(),
+            early: Cell::new(false),
             last_wake: Cell::new(Offset::ZERO),
             unfinished: Cell::new(false),
             driver: RefCell::new(None),
@@ -111,8 +122,12 @@ impl Pacer {
             }
             drop(driver);
             loop {
-                if self.alarm.borrow_mut().poll(cx).is_pending() {
+                if !self.early.replace(false) && self.alarm.borrow_mut().poll(cx).is_pending() {
                     return Poll::<()>::Pending;
+                }
+                if self.woke_early() {
+                    yield_to_others(cx);
+                    return Poll::Pending;
                 }
                 let idle = self.queue.borrow().earliest().is_none();
                 if idle && matches!(*self.alarm.borrow(), Alarm::Tokio(_)) {
@@ -125,6 +140,26 @@ impl Pacer {
             }
         })
         .await;
+    }
+
+    /// Learns how long waking up took; true when it took less than the alarm was set earlier by.
+    fn woke_early(&self) -> bool {
+        let (now, rings) = (self.epoch.elapsed(), self.rings.get());
+        if rings == Offset::MAX {
+            return false;
+        }
+        if let Some(late) = self.woken_after(now) {
+            self.lead.borrow_mut().learn(late);
+        }
+        let early = now < rings && rings.since(now) <= Lead::MAX;
+        self.early.set(early);
+        early
+    }
+
+    /// How long after its expiry the alarm woke us; once for each expiry that was worth a sleep.
+    fn woken_after(&self, now: Offset) -> Option<Duration> {
+        let expires = self.expires.replace(Offset::MAX);
+        (expires <= now).then(|| now.since(expires))
     }
 
     fn wake_due(&self) {
@@ -158,8 +193,12 @@ impl Pacer {
         };
         let rings = due.max(self.last_wake.get() + window);
         self.rings.set(rings);
+        let expires = (rings - self.lead.borrow().get()).max(now);
         let mut alarm = self.alarm.borrow_mut();
-        alarm.set(self.epoch.instant(now), rings.since(now));
+        alarm.set(self.epoch.instant(now), expires.since(now));
+        // tokio's timer is exact in simulations, and without hope elsewhere.
+        let asleep = expires.since(now) >= Lead::MAX && !matches!(*alarm, Alarm::Tokio(_));
+        self.expires.set(if asleep { expires } else { Offset::MAX });
         if let (Alarm::Tokio(_), Some(driver)) = (&*alarm, &*self.driver.borrow()) {
             driver.wake_by_ref();
         }

@@ -315,7 +315,7 @@ impl<D: Dial + 'static> State<'_, D> {
 /// Runs this connection again once all others had their turn, those included whose bytes or due
 /// times the reactor has not looked at yet. A task that just wakes itself keeps tokio from looking
 /// for 61 turns; under a flood those are tens of milliseconds, blamed on innocent servers.
-fn yield_to_others(cx: &mut Context<'_>) {
+pub(in crate::engine) fn yield_to_others(cx: &mut Context<'_>) {
     // Always pending at first: its waker is kept until the reactor has been polled.
     let _ = pin!(tokio::task::yield_now()).poll(cx);
 }
