@@ -25,6 +25,7 @@ pub mod reconnect;
 pub mod run;
 pub mod schedule;
 pub mod shard;
+mod spacing;
 pub mod stage;
 pub mod stall;
 pub mod storm;

@@ -13,11 +13,8 @@ use std::time::Duration;
 use super::due::{DueQueue, Slot};
 use super::lead::Lead;
 use super::live::yield_to_others;
+use super::spacing::Spacing;
 use crate::clock::{Alarm, Epoch, Offset};
-
-/// Two wake-ups are at least so far apart: several due messages share one, which returns the
-/// processor time that exact timers cost. It bounds the lateness this adds.
-pub const WINDOW: Duration = Duration::from_micros(50);
 
 /// So many are woken before the reactor is asked again what has arrived: of many that are due at one
 /// instant, the first gets its answer read before the last sends, and is not blamed for the others.
@@ -39,6 +36,7 @@ pub struct Pacer {
     /// It woke us before that time, which is only microseconds away: too little to sleep again.
     early: Cell<bool>,
     last_wake: Cell<Offset>,
+    spacing: Spacing,
     /// The last wake-up left some for the next one.
     unfinished: Cell<bool>,
     /// The alarm's task, to be polled again when a tokio timer is set anew.
@@ -58,6 +56,7 @@ impl Pacer {
             lead: RefCell::default(),
             early: Cell::new(false),
             last_wake: Cell::new(Offset::ZERO),
+            spacing: Spacing::default(),
             unfinished: Cell::new(false),
             driver: RefCell::new(None),
         }
@@ -94,7 +93,7 @@ impl Pacer {
         }
         let due_or_none = (due < Offset::MAX).then_some(due);
         self.queue.borrow_mut().set(slot, due_or_none);
-        if due.max(self.last_wake.get() + WINDOW) < self.rings.get() {
+        if due.max(self.last_wake.get() + self.spacing.gap()) < self.rings.get() {
             self.set_alarm(self.epoch.elapsed());
         }
     }
@@ -165,6 +164,7 @@ impl Pacer {
     fn wake_due(&self) {
         let now = self.epoch.elapsed();
         self.last_wake.set(now);
+        self.spacing.woke(now);
         let mut queue = self.queue.borrow_mut();
         let wakers = self.wakers.borrow();
         for _ in 0..BATCH {
@@ -186,12 +186,12 @@ impl Pacer {
             self.rings.set(Offset::MAX);
             return;
         };
-        let window = if self.unfinished.get() {
+        let gap = if self.unfinished.get() {
             Duration::ZERO
         } else {
-            WINDOW
+            self.spacing.gap()
         };
-        let rings = due.max(self.last_wake.get() + window);
+        let rings = due.max(self.last_wake.get() + gap);
         self.rings.set(rings);
         let expires = (rings - self.lead.borrow().get()).max(now);
         let mut alarm = self.alarm.borrow_mut();
