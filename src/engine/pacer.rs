@@ -193,7 +193,13 @@ impl Pacer {
         };
         let rings = due.max(self.last_wake.get() + gap);
         self.rings.set(rings);
-        let expires = (rings - self.lead.borrow().get()).max(now);
+        // Dense wake-ups leave no time to wait in without sleeping.
+        let lead = if self.spacing.gap().is_zero() {
+            self.lead.borrow().get()
+        } else {
+            Duration::ZERO
+        };
+        let expires = (rings - lead).max(now);
         let mut alarm = self.alarm.borrow_mut();
         alarm.set(self.epoch.instant(now), expires.since(now));
         // tokio's timer is exact in simulations, and without hope elsewhere.
