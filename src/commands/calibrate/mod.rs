@@ -312,7 +312,8 @@ impl<'a> Calibrator<'a> {
         let folder = self.folder.join(format!("{:02}", self.runs));
         let scenario = load.scenario(free_port(&mut self.ports)?)?;
         let options = run::Options {
-            processes: None,
+            // What one process can do is the question.
+            processes: Some(1),
             out: Some(folder.clone()),
             json: false,
             quiet: true,
