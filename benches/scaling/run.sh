@@ -238,7 +238,7 @@ page() {
     echo
     echo "## Messages: an open schedule of 64-byte echoes, every reply matched"
     echo
-    echo "Asked and achieved are messages a second; achieved is what the server read. Times are of the measured phase, in ms."
+    echo "Asked and achieved are messages a second; achieved is what the server read. Times are of the measured phase, in ms. Skipped are those due when SIGTERM ended the run."
     echo
     echo "| clients | each/s | asked | achieved | CPU s per million | schedule_lag p50 / p99 / p99.9 | round_trip p50 / p99 | skipped | valid |"
     echo "|---|---|---|---|---|---|---|---|---|"
