@@ -9,7 +9,7 @@
 //! commands                          one file a verb
 //! report                            renders what was saved
 //! engine   server   relay   compare runs load; answers it; spoils its path; judges it
-//! calibrate                         judges the generator itself
+//! calibrate   probe                 judges the generator itself; says what is wrong with a path
 //! scenario    result                what is asked for; what was measured
 //! wire        metrics               bytes on a path; counters and distributions
 //! units       clock       exit      failure
@@ -31,6 +31,7 @@ pub mod engine;
 pub mod exit;
 pub mod failure;
 pub mod metrics;
+pub mod probe;
 pub mod relay;
 pub mod report;
 pub mod result;

@@ -15,6 +15,8 @@ use crate::scenario::reconnect;
 use crate::server::Part;
 use crate::units::{ByteSize, Count, Rate, TimeSpan};
 
+use super::probe::ProbeArguments;
+
 const START: &str = "Start here:
   wsbench run ws://127.0.0.1:9001/ --clients 100 --rate 1000/s   against an echo server
   wsbench init mine.toml                                         a scenario to change
@@ -72,6 +74,8 @@ pub enum Command {
     Check(Box<CheckArguments>),
     /// Measure this machine's own limits and say how far its numbers can be trusted
     Calibrate(CalibrateArguments),
+    /// Say what is wrong with a WebSocket path, in plain words, with the fix
+    Probe(Box<ProbeArguments>),
     /// Write a commented starter scenario
     Init {
         /// A file that does not exist yet; without it the scenario goes to stdout
@@ -451,7 +455,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn header(text: &str) -> Result<(String, String), String> {
+pub(super) fn header(text: &str) -> Result<(String, String), String> {
     match text.split_once(':') {
         Some((name, value)) if !name.trim().is_empty() => {
             Ok((name.trim().to_owned(), value.trim().to_owned()))

@@ -1,6 +1,7 @@
 //! The command line: flags to plain calls of `commands`, errors to exit codes.
 
 mod arguments;
+mod probe;
 mod run;
 
 use std::io::{IsTerminal, Write};
@@ -79,6 +80,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             };
             commands::calibrate::run(&options)
         }
+        Command::Probe(arguments) => probe::probe(*arguments, quiet),
         Command::Init { path } => commands::init::run(path.as_deref()),
         Command::Schema => commands::schema::run(),
         Command::Report { result, format } => {

@@ -7,6 +7,7 @@ pub mod descriptors;
 pub mod generate;
 pub mod init;
 pub mod limits;
+pub mod probe;
 pub mod relay;
 mod relay_control;
 pub mod report;

@@ -2,6 +2,7 @@
 
 pub mod markdown;
 pub mod policies;
+pub mod probe;
 pub mod progress;
 pub mod storms;
 pub mod table;

@@ -10,6 +10,7 @@ mod connection;
 mod decoder;
 mod dial;
 mod frame;
+pub mod inspect;
 pub mod listener;
 mod outbox;
 mod resolve;

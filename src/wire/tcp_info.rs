@@ -2,6 +2,8 @@
 
 use tokio::net::TcpStream;
 
+use super::inspect::TcpState;
+
 #[cfg(target_os = "linux")]
 mod option {
     use nix::libc;
@@ -30,5 +32,29 @@ pub(super) fn syn_resends(tcp: &TcpStream) -> u32 {
     {
         let _ = tcp;
         0
+    }
+}
+
+/// How the connection stands.
+pub(super) fn state(tcp: &TcpStream) -> TcpState {
+    #[cfg(target_os = "linux")]
+    {
+        let found = nix::sys::socket::getsockopt(tcp, option::TcpInfo);
+        found.map_or_else(
+            |_| TcpState::default(),
+            |info| TcpState {
+                unacknowledged: info.tcpi_unacked,
+                retransmits: info.tcpi_retransmits.into(),
+                backoff: info.tcpi_backoff.into(),
+                total_retransmits: info.tcpi_total_retrans,
+                window_probes: info.tcpi_probes.into(),
+                round_trip_us: info.tcpi_rtt,
+            },
+        )
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = tcp;
+        TcpState::default()
     }
 }

@@ -99,7 +99,7 @@ pub fn client_tls(settings: &TlsSettings) -> Result<ClientTls, TlsError> {
     Ok(Arc::new(config))
 }
 
-fn roots(ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
+pub(super) fn roots(ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
     let mut store = RootCertStore::empty();
     let Some(path) = ca else {
         let found = rustls_native_certs::load_native_certs();
@@ -127,7 +127,7 @@ fn file_error(what: &'static str, path: &Path, cause: impl ToString) -> TlsError
     }
 }
 
-fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let what = "a certificate chain";
     let bytes = std::fs::read(path).map_err(|e: io::Error| file_error(what, path, e))?;
     let certs: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
@@ -138,7 +138,7 @@ fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     }
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let what = "a private key";
     let bytes = std::fs::read(path).map_err(|e: io::Error| file_error(what, path, e))?;
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|e| file_error(what, path, e))

@@ -6,6 +6,7 @@
 pub mod calibration;
 mod judgement;
 mod page;
+pub mod probe;
 mod storms;
 mod traffic;
 

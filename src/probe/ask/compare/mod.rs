@@ -1,0 +1,39 @@
+//! More requests, made only to decide between causes that are still open.
+//!
+//! What to ask next is decided by two pure functions from what was seen so far: [`silence`] when no
+//! HTTP answer came, [`refusal`] when one came that is no good 101. Each gives a batch; a batch is
+//! asked at the same time, each request on a connection of its own.
+
+pub mod refusal;
+pub mod silence;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::Tell;
+use super::exchange::Path;
+use crate::probe::seen::{Seen, Variation};
+
+/// Most requests of one probe that are made to compare.
+const MAX_COMPARED: usize = 24;
+
+/// What would decide now; empty when nothing would.
+pub fn next(seen: &Seen) -> Vec<Variation> {
+    let mut batch = silence::next(seen);
+    batch.extend(refusal::next(seen));
+    batch
+}
+
+/// Asks batch after batch until nothing more would decide, or time is up.
+pub async fn compare(path: &Path<'_>, seen: &mut Seen, tell: Tell<'_>, deadline: Instant) {
+    while Instant::now() < deadline {
+        let batch = next(seen);
+        let room = MAX_COMPARED.saturating_sub(seen.compared.len());
+        if batch.is_empty() || room == 0 {
+            return;
+        }
+        tell("comparing");
+        let asking = batch.into_iter().take(room).map(|v| path.ask(v, deadline));
+        seen.compared.extend(join_all(asking).await);
+    }
+}

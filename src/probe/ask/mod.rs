@@ -1,0 +1,123 @@
+//! Asking: the only part of a probe that touches the network.
+
+pub mod compare;
+mod crowd;
+mod exchange;
+mod request;
+mod route;
+mod session;
+mod watch;
+
+use tokio::time::Instant;
+
+use super::Settings;
+use super::seen::{Asked, Exchange, Millis, Outcome, Route, Seen, Variation};
+
+pub use exchange::{Path, Upgraded};
+pub use request::request;
+
+/// What is being done, for people who wait.
+pub type Tell<'a> = &'a mut dyn FnMut(&str);
+
+/// Part of the limit after which a silent handshake is waited for and compared at the same time.
+const PATIENCE: u32 = 3;
+
+/// Looks at the path; every wait is bounded by the settings.
+pub async fn look(settings: &Settings, tell: Tell<'_>) -> Seen {
+    let started = Instant::now();
+    let deadline = started + settings.timeout;
+    let mut seen = Seen {
+        asked: asked(settings),
+        ..Seen::default()
+    };
+    tell("resolving");
+    route::resolve(settings, &mut seen, deadline).await;
+    tell("connecting");
+    let Some(path) = route::open(settings, &mut seen, started, deadline).await else {
+        return seen;
+    };
+    if !seen.routes.iter().any(Route::is_open) {
+        compare::compare(&path, &mut seen, tell, deadline).await;
+        return seen;
+    }
+    tell("upgrading");
+    let open = first(&path, &mut seen, tell, deadline).await;
+    let handshake = seen.handshake.clone().filter(Exchange::is_upgrade);
+    if let (Some(handshake), Some(open)) = (handshake, open) {
+        tell("talking, and holding connections idle");
+        let talking = session::session(&path, &handshake, open);
+        let (session, watch) = tokio::join!(talking, watch::watch(&path));
+        (seen.session, seen.watch) = (Some(session), watch);
+        if settings.watching.clients > 0 {
+            tell("opening many connections");
+            seen.crowd = crowd::crowd(&path).await;
+        }
+    }
+    // What a session showed may need a comparison too; the session took time of its own.
+    let deadline = match seen.session {
+        Some(_) => Instant::now() + settings.timeout / PATIENCE,
+        None => deadline,
+    };
+    compare::compare(&path, &mut seen, tell, deadline).await;
+    seen
+}
+
+/// The handshake as asked for. While it stays silent, the comparisons that decide about silence are
+/// made beside it, so that both end within the limit.
+async fn first(
+    path: &Path<'_>,
+    seen: &mut Seen,
+    tell: Tell<'_>,
+    deadline: Instant,
+) -> Option<Upgraded> {
+    let patience = Instant::now() + path.settings.timeout / PATIENCE;
+    let mut handshake = std::pin::pin!(path.ask_and_keep(Variation::Handshake, deadline));
+    let (exchange, open) = match tokio::time::timeout_at(patience, handshake.as_mut()).await {
+        Ok(came) => came,
+        Err(_) => {
+            let mut meanwhile = seen.clone();
+            meanwhile.handshake = Some(still_silent(path));
+            let comparing = compare::compare(path, &mut meanwhile, tell, deadline);
+            let (came, ()) = tokio::join!(handshake, comparing);
+            seen.compared = meanwhile.compared;
+            came
+        }
+    };
+    seen.handshake = Some(exchange);
+    open
+}
+
+/// A handshake that has had no answer so far.
+fn still_silent(path: &Path<'_>) -> Exchange {
+    Exchange {
+        asked: Variation::Handshake,
+        at_ms: Millis::default(),
+        address: path.address.to_string(),
+        first_byte_ms: None,
+        took_ms: Millis::default(),
+        outcome: Outcome::NoBytes { end: None },
+    }
+}
+
+fn asked(settings: &Settings) -> Asked {
+    let url = &settings.url;
+    let mut path = url.path.split('?');
+    Asked {
+        url: url.to_string(),
+        secure: url.secure,
+        host: url.host.clone(),
+        port: url.port,
+        path: path.next().unwrap_or("/").to_owned(),
+        query: path.next().is_some(),
+        origin: settings.origin.clone(),
+        subprotocols: settings.subprotocols.clone(),
+        credentials: settings.credentials(),
+        headers: settings.headers.iter().map(|(n, _)| n.clone()).collect(),
+        header_bytes: settings.headers.iter().map(|(_, v)| v.len()).sum(),
+        proxy: (settings.proxy.as_ref()).map(|p| format!("{}:{}", p.host, p.port)),
+        own_ca: settings.own_ca,
+        insecure: settings.insecure,
+        timeout_ms: Millis::from(settings.timeout),
+        at: settings.now,
+    }
+}

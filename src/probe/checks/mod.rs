@@ -1,0 +1,76 @@
+//! The questions, one file each: what was seen in, findings out. Pure.
+//!
+//! A check reports what it can prove and nothing else. [`diagnose`] asks them from the lowest layer
+//! up; when a layer is at fault, those above it are not asked, since what they saw has that cause.
+
+mod idle;
+mod load;
+mod route;
+mod session;
+mod silence;
+mod tls;
+mod upgrade;
+
+use super::entry::{Entry, Layer};
+use super::finding::{Diagnosis, Finding, Health, Severity};
+use super::fingerprint;
+use super::seen::Seen;
+
+/// One question.
+pub struct Check {
+    /// For tests and documents.
+    pub name: &'static str,
+    /// What it can find.
+    pub entries: &'static [&'static Entry],
+    /// Asks it.
+    pub ask: fn(&Seen) -> Vec<Finding>,
+}
+
+/// All of them, from the lowest layer up.
+pub fn all() -> impl Iterator<Item = &'static Check> {
+    let groups = [
+        route::ALL,
+        tls::ALL,
+        silence::ALL,
+        upgrade::ALL,
+        session::ALL,
+        idle::ALL,
+        load::ALL,
+    ];
+    groups.into_iter().flatten().copied()
+}
+
+/// What all checks say together.
+pub fn diagnose(seen: &Seen) -> Diagnosis {
+    let products = fingerprint::products(seen);
+    let mut findings: Vec<Finding> = Vec::new();
+    for check in all() {
+        let found = (check.ask)(seen);
+        findings.extend(found.into_iter().map(|f| f.fixes_first_for(&products)));
+    }
+    findings.sort_by_key(|f| (std::cmp::Reverse(f.severity), f.layer));
+    silence_upper_layers(&mut findings);
+    let worst = findings.iter().map(|f| f.severity).max();
+    let health = match worst {
+        Some(Severity::Fault) => Health::Faulty,
+        Some(Severity::Undecided) => Health::Undecided,
+        _ => Health::Healthy,
+    };
+    Diagnosis {
+        health,
+        could_not: None,
+        findings,
+        products,
+    }
+}
+
+/// A fault below the upgrade explains what the layers above it saw.
+fn silence_upper_layers(findings: &mut Vec<Finding>) {
+    let lowest = (findings.iter())
+        .filter(|f| f.severity == Severity::Fault)
+        .map(|f| f.layer)
+        .min();
+    if let Some(lowest) = lowest.filter(|layer| *layer <= Layer::Upgrade) {
+        findings.retain(|f| f.layer <= lowest);
+    }
+}
