@@ -77,8 +77,20 @@ async fn first(
         Err(_) => {
             let mut meanwhile = seen.clone();
             meanwhile.handshake = Some(still_silent(path));
-            let comparing = compare::compare(path, &mut meanwhile, tell, deadline);
-            let (came, ()) = tokio::join!(handshake, comparing);
+            let came = {
+                let comparing = compare::compare(path, &mut meanwhile, tell, deadline);
+                let mut comparing = std::pin::pin!(comparing);
+                tokio::select! {
+                    came = handshake.as_mut() => {
+                        // Late, but open: it is not left alone for comparisons of a silence that ended.
+                        if came.1.is_none() {
+                            comparing.await;
+                        }
+                        came
+                    }
+                    () = comparing.as_mut() => handshake.await,
+                }
+            };
             seen.compared = meanwhile.compared;
             came
         }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use super::exchange::Path;
+use super::request::PROXY_LINE;
 use crate::probe::Settings;
 use crate::probe::certificate;
 use crate::probe::seen::{
@@ -156,12 +157,16 @@ pub async fn line(
     deadline: Instant,
 ) -> Result<Line, Outcome> {
     let settings = path.settings;
-    let line = Line::connect(path.address, deadline)
+    let mut line = Line::connect(path.address, deadline)
         .await
         .map_err(|fault| Outcome::NotOpened(words(&fault)))?;
     let secure_wanted = settings.url.secure != (*variation == Variation::OtherScheme);
     if !secure_wanted || *variation == Variation::Connect {
         return Ok(line);
+    }
+    if *variation == Variation::ProxyProtocol {
+        // A peer that is gone shows itself at the ClientHello.
+        let _ = line.send(PROXY_LINE.as_bytes(), deadline).await;
     }
     let name = match variation {
         Variation::ServerName(name) => name,
