@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::time::{Duration, Instant};
 
-use super::request::request;
+use super::request::{PROXY_LINE, request};
 use super::route;
 use crate::probe::Settings;
 use crate::probe::seen::{
@@ -73,8 +73,9 @@ impl Path<'_> {
             outcome: Outcome::NoBytes { end: None },
             asked: variation,
         };
-        let (outcome, open) = match route::line(self, &exchange.asked, deadline).await {
-            Ok(line) => self.converse(line, &mut exchange, deadline).await,
+        let (line, before) = self.line(&exchange.asked, deadline).await;
+        let (outcome, open) = match line {
+            Ok(line) => self.converse(line, before, &mut exchange, deadline).await,
             Err(outcome) => (outcome, None),
         };
         exchange.outcome = outcome;
@@ -82,14 +83,29 @@ impl Path<'_> {
         (exchange, open)
     }
 
+    /// A connection, and what goes before the request on it. A PROXY line goes before TLS only where
+    /// TLS does not come up without.
+    async fn line(&self, asked: &Variation, deadline: Instant) -> (Result<Line, Outcome>, &str) {
+        let line = route::line(self, asked, deadline).await;
+        match (&line, asked) {
+            (Ok(_), Variation::ProxyProtocol) => (line, PROXY_LINE),
+            (Err(Outcome::NoTls(_)), Variation::ProxyProtocol) => {
+                (route::line_behind_proxy_line(self, deadline).await, "")
+            }
+            _ => (line, ""),
+        }
+    }
+
     async fn converse(
         &self,
         mut line: Line,
+        before: &str,
         exchange: &mut Exchange,
         deadline: Instant,
     ) -> (Outcome, Option<Upgraded>) {
         let key = STANDARD.encode(fastrand::u128(..).to_ne_bytes());
-        let bytes = request(self.settings, &exchange.asked, &key);
+        let mut bytes = before.as_bytes().to_vec();
+        bytes.extend(request(self.settings, &exchange.asked, &key));
         let deadline = match exchange.asked {
             Variation::Listen => deadline.min(Instant::now() + LISTEN),
             _ => deadline,

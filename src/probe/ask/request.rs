@@ -9,7 +9,7 @@ const NO_VERSION: &str = "99";
 /// The line of PROXY protocol v1 (haproxy.org, proxy-protocol.txt 2.1) that a balancer would send.
 pub const PROXY_LINE: &str = "PROXY TCP4 127.0.0.1 127.0.0.1 40000 80\r\n";
 
-/// The request for a variation. Values cannot start another header: control characters are left out.
+/// The request for a variation; a PROXY line goes before it, or before TLS. Values cannot start another header: control characters are left out.
 pub fn request(settings: &Settings, variation: &Variation, key: &str) -> Vec<u8> {
     match variation {
         Variation::Garbage => return b"WSBENCH PROBE\r\n\r\n".to_vec(),
@@ -19,10 +19,6 @@ pub fn request(settings: &Settings, variation: &Variation, key: &str) -> Vec<u8>
     }
     let upgrade = !matches!(variation, Variation::PlainGet | Variation::GetPath(_));
     let mut head = Head::default();
-    // With TLS the line goes before the ClientHello: the connection was opened with it.
-    if *variation == Variation::ProxyProtocol && !settings.url.secure {
-        head.0 += PROXY_LINE;
-    }
     let path = match variation {
         Variation::Path(path) | Variation::GetPath(path) => path,
         _ => &settings.url.path,

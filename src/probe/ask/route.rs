@@ -76,6 +76,18 @@ async fn one(settings: &Settings, address: SocketAddr, deadline: Instant) -> Rou
         ..Route::default()
     };
     match Line::connect(address, deadline).await {
+        // It opened, and was reset before we looked: what follows sees the same.
+        Err(ConnectFault::Reset) => {
+            let took_ms = Millis::from(started.elapsed());
+            route.tcp = Some(TcpOpened {
+                took_ms,
+                syn_resends: 0,
+            });
+            route.tls = settings.url.secure.then(|| TlsSeen {
+                problem: Some(TlsProblem::Reset),
+                ..TlsSeen::default()
+            });
+        }
         Err(fault) => route.fault = Some(words(&fault)),
         Ok(line) => {
             route.tcp = Some(TcpOpened {
@@ -144,6 +156,7 @@ fn words(fault: &ConnectFault) -> String {
     match fault {
         ConnectFault::Refused => "refused".to_owned(),
         ConnectFault::TimedOut => "timeout".to_owned(),
+        ConnectFault::Reset => "reset".to_owned(),
         ConnectFault::Unreachable(text) => format!("unreachable: {text}"),
         ConnectFault::Local(text) => format!("local: {text}"),
         ConnectFault::Other(text) => text.clone(),
@@ -157,22 +170,43 @@ pub async fn line(
     deadline: Instant,
 ) -> Result<Line, Outcome> {
     let settings = path.settings;
-    let mut line = Line::connect(path.address, deadline)
-        .await
-        .map_err(|fault| Outcome::NotOpened(words(&fault)))?;
     let secure_wanted = settings.url.secure != (*variation == Variation::OtherScheme);
+    let line = Line::connect(path.address, deadline)
+        .await
+        .map_err(|fault| not_opened(&fault, secure_wanted))?;
     if !secure_wanted || *variation == Variation::Connect {
         return Ok(line);
-    }
-    if *variation == Variation::ProxyProtocol {
-        // A peer that is gone shows itself at the ClientHello.
-        let _ = line.send(PROXY_LINE.as_bytes(), deadline).await;
     }
     let name = match variation {
         Variation::ServerName(name) => name,
         _ => &settings.url.host,
     };
     match secure(line, settings, name, deadline).await {
+        (Some(line), _) => Ok(line),
+        (None, tls) => Err(Outcome::NoTls(tls.problem.unwrap_or(TlsProblem::TimedOut))),
+    }
+}
+
+/// What came of a connection that did not open, or was reset as soon as it did.
+fn not_opened(fault: &ConnectFault, secure: bool) -> Outcome {
+    match fault {
+        ConnectFault::Reset if secure => Outcome::NoTls(TlsProblem::Reset),
+        ConnectFault::Reset => Outcome::NoBytes {
+            end: Some("RST".to_owned()),
+        },
+        _ => Outcome::NotOpened(words(fault)),
+    }
+}
+
+/// A connection on which TLS came up behind a line of PROXY protocol.
+pub async fn line_behind_proxy_line(path: &Path<'_>, deadline: Instant) -> Result<Line, Outcome> {
+    let settings = path.settings;
+    let mut line = Line::connect(path.address, deadline)
+        .await
+        .map_err(|fault| not_opened(&fault, true))?;
+    // A peer that is gone shows itself at the ClientHello.
+    let _ = line.send(PROXY_LINE.as_bytes(), deadline).await;
+    match secure(line, settings, &settings.url.host, deadline).await {
         (Some(line), _) => Ok(line),
         (None, tls) => Err(Outcome::NoTls(tls.problem.unwrap_or(TlsProblem::TimedOut))),
     }

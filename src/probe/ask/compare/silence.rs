@@ -23,7 +23,11 @@ pub fn next(seen: &Seen) -> Vec<Variation> {
     };
     match &handshake.outcome {
         Outcome::NoBytes { end } if !seen.wants_tls() => no_byte(seen, end.is_some()),
-        Outcome::NotHttp { .. } => new(seen, [Variation::Listen, Variation::PlainGet]),
+        Outcome::NotHttp { .. } if seen.asked.secure => new(seen, [Variation::PlainGet]),
+        Outcome::NotHttp { .. } => {
+            use Variation::{Listen, OtherScheme, PlainGet};
+            new(seen, [Listen, PlainGet, OtherScheme])
+        }
         Outcome::PartialHead { .. } => new(seen, [Variation::Again, Variation::PlainGet]),
         Outcome::Answer(answer) if answer.status == 101 && suspicious(handshake, answer) => {
             new(seen, [Variation::Again])

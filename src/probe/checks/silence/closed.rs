@@ -25,6 +25,14 @@ const NOTHING_BEHIND: (&str, &str) = (
     "the state of its upstream; the time to the closing is constant (0 ms, or exactly its connect \
      timeout times its tries)",
 );
+const GIVES_UP: (&str, &str) = (
+    "the server reads the request, waits for something itself, and gives up after a time of its own",
+    "its log; the time to the closing is one of its timeouts",
+);
+const NO_CERTIFICATE: (&str, &str) = (
+    "the server asked for a client certificate and closes where it got none it wants",
+    "the same with --cert and --key",
+);
 const CRASHES: (&str, &str) = (
     "the process accepts and closes: it crashes, or is out of descriptors or worker connections",
     "its log (nginx: `worker_connections are not enough`); it opens again when other clients leave",
@@ -47,7 +55,7 @@ const APPLICATION: (&str, &str) = (
     "its log at that moment",
 );
 const ON_PURPOSE: (&str, &str) = (
-    "a rule closes every request on purpose (nginx `return 444`, HAProxy `silent-drop` or `reject`)",
+    "a rule closes every request on purpose (nginx `return 444`, HAProxy `http-request reject`)",
     "its configuration",
 );
 
@@ -81,7 +89,14 @@ static NO_BACKEND: Entry = Entry {
     evidence: "TCP opens; whatever is sent, and when nothing is sent, the connection ends at once \
                or after a constant time, without a byte",
     expected: "a server behind the balancer that answers",
-    causes: &[NOTHING_BEHIND, CRASHES, NOT_ALLOWED, PROXY_V2],
+    causes: &[
+        NOTHING_BEHIND,
+        GIVES_UP,
+        CRASHES,
+        NOT_ALLOWED,
+        PROXY_V2,
+        NO_CERTIFICATE,
+    ],
     fixes: CLOSED_FIXES,
     limits: "A balancer without a server behind it, an address filter and a process that crashes \
              when it accepts look the same from outside.",
@@ -119,7 +134,7 @@ static BY_RULE: Entry = Entry {
     causes: &[
         (
             "a rule closes this request on purpose: nginx `return 444` (common in the default \
-             server, for host names it does not know), HAProxy `http-request silent-drop`, a WAF",
+             server, for host names it does not know), HAProxy `http-request reject`, a WAF",
             "the host name and path in its configuration; nginx logs 444",
         ),
         (
@@ -135,7 +150,7 @@ static BY_RULE: Entry = Entry {
         },
         Fix {
             product: Product::Haproxy,
-            snippet: "# exclude the host or path from `http-request silent-drop` / `reject`",
+            snippet: "# exclude the host or path from `http-request reject`",
         },
         Fix {
             product: Product::Server,
@@ -159,14 +174,16 @@ fn ask(seen: &Seen) -> Vec<Finding> {
                  something reads the request and closes"
             ))
             .only(&[0, 1, 2, 6]),
-        Picture::Closed if handshake.took_ms.0 >= TRIES_MS => {
-            Finding::new(&NO_BACKEND).titled(format!(
-                "TCP opens, and every connection is {how}: like a TCP (layer 4) balancer that \
-                 tries servers behind it and finds none"
+        Picture::Closed if handshake.took_ms.0 >= TRIES_MS => Finding::new(&NO_BACKEND)
+            .titled(format!(
+                "{}, and the connection is {how}: like a TCP (layer 4) balancer that tries servers \
+                 behind it and finds none, or a server that gives up",
+                up(seen)
             ))
-        }
+            .only(&[0, 1, 2, 3]),
         Picture::Closed => Finding::new(&CLOSED).titled(format!(
-            "TCP opens, and the connection is {how}, whatever is sent"
+            "{}, and the connection is {how}, whatever is sent",
+            up(seen)
         )),
         Picture::ClosedByRule => by_rule(seen, &how),
         _ => return Vec::new(),
@@ -174,17 +191,36 @@ fn ask(seen: &Seen) -> Vec<Finding> {
     vec![with_all(finding, seen)]
 }
 
+/// What worked.
+fn up(seen: &Seen) -> &'static str {
+    match seen.asked.secure {
+        true => "TLS comes up",
+        false => "TCP opens",
+    }
+}
+
 fn before_anything(seen: &Seen, how: &str) -> Finding {
-    let reset = |e: &Exchange| e.end() == Some("RST");
-    let resets = (seen.handshake.iter()).chain(&seen.compared).any(reset);
-    let late = (seen.handshake.iter()).any(|e| e.took_ms.0 >= TRIES_MS);
+    if seen.asked.secure {
+        let tls = seen.routes.iter().filter_map(|route| route.tls.as_ref());
+        let asked = tls.into_iter().any(|tls| tls.client_certificate_asked);
+        let keep: &[usize] = if asked { &[5, 0, 2, 3] } else { &[0, 2, 3] };
+        return Finding::new(&NO_BACKEND)
+            .titled(format!(
+                "TLS comes up, and the connection is {how}, even when nothing is sent: like a TLS \
+                 terminator with no working server behind it"
+            ))
+            .only(keep);
+    }
     let title = format!(
         "TCP opens, and the connection is {how}; it is closed even when nothing is sent: like a \
          TCP (layer 4) balancer with no working server behind it, or a process that closes what \
          it accepts"
     );
+    let reset = |e: &Exchange| e.end() == Some("RST");
+    let resets = (seen.handshake.iter()).chain(&seen.compared).any(reset);
+    let late = (seen.handshake.iter()).any(|e| e.took_ms.0 >= TRIES_MS);
     if resets || late {
-        return Finding::new(&NO_BACKEND).titled(title);
+        return Finding::new(&NO_BACKEND).titled(title).only(&[0, 2, 3, 4]);
     }
     Finding::new(&CLOSED).titled(title).only(&[3, 4, 5, 6])
 }

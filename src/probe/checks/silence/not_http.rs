@@ -22,11 +22,17 @@ static NOT_HTTP: Entry = Entry {
     title: "The port does not speak HTTP: another protocol answers there",
     evidence: "the bytes that come back do not start with HTTP/, or come before the request",
     expected: "an HTTP answer",
-    causes: &[(
-        "another service listens on this port: the port or the address is wrong, or a port \
-         forward leads to the wrong one",
-        "",
-    )],
+    causes: &[
+        (
+            "another service listens on this port: the port or the address is wrong, or a port \
+             forward leads to the wrong one",
+            "what listens there: `ss -ltnp` on the server",
+        ),
+        (
+            "the server or proxy speaks only HTTP/2 on this port; a WebSocket upgrade needs HTTP/1.1",
+            "its configuration: h2c, `http2`, gRPC, `protocols`",
+        ),
+    ],
     fixes: &[
         Fix {
             product: Product::Client,
@@ -96,6 +102,9 @@ static HEADLESS: Entry = Entry {
     limits: "",
 };
 
+/// A SETTINGS frame: the server speaks first.
+const HTTP2: &str = "HTTP/2";
+
 /// The start of what is sent (as escaped), and who sends that.
 const SPOKEN: &[(&str, &str)] = &[
     ("SSH-", "SSH"),
@@ -116,7 +125,7 @@ const SPOKEN: &[(&str, &str)] = &[
     ("\\xff\\xfd", "Telnet"),
     ("\\xff\\xfb", "Telnet"),
     ("\\u{15}\\u{3}", "TLS"),
-    ("\\u{0}\\u{0}", "HTTP/2 without TLS, or gRPC"),
+    ("\\u{0}\\u{0}", HTTP2),
     ("\\u{3}\\u{0}\\u{0}", "RDP"),
 ];
 
@@ -172,7 +181,7 @@ fn ask(seen: &Seen) -> Vec<Finding> {
         return Vec::new();
     };
     let name = protocol(bytes);
-    if seen.wants_tls() || name == Some("TLS") {
+    if seen.wants_tls() {
         return Vec::new();
     }
     let shown = brief(bytes);
@@ -185,15 +194,22 @@ fn ask(seen: &Seen) -> Vec<Finding> {
         (true, ..) => Finding::new(&BAD_HEAD).titled(format!(
             "The answer starts like HTTP and cannot be read as HTTP: \"{shown}\""
         )),
-        (_, Some(name), _) => Finding::new(&NOT_HTTP).titled(format!(
-            "The port does not speak HTTP but {name}{first}: it says \"{shown}\""
+        (_, Some(HTTP2), _) => Finding::new(&NOT_HTTP).titled(format!(
+            "The port does not speak HTTP/1.1 but HTTP/2 without TLS (h2c, gRPC){first}: \"{shown}\""
         )),
+        (_, Some(name), _) => Finding::new(&NOT_HTTP)
+            .titled(format!(
+                "The port does not speak HTTP but {name}{first}: it says \"{shown}\""
+            ))
+            .only(&[0]),
         (_, None, Some(what)) => Finding::new(&HEADLESS).titled(format!(
             "The answer has no HTTP head: {what} comes at once, \"{shown}\""
         )),
-        _ => Finding::new(&NOT_HTTP).titled(format!(
-            "The port does not speak HTTP: another protocol answers{first}, \"{shown}\""
-        )),
+        _ => Finding::new(&NOT_HTTP)
+            .titled(format!(
+                "The port does not speak HTTP: another protocol answers{first}, \"{shown}\""
+            ))
+            .only(&[0]),
     };
     vec![with_all(finding, seen)]
 }

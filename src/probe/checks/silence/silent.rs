@@ -51,6 +51,10 @@ static NO_ANSWER: Entry = Entry {
              it hangs",
             "the same request sent to the upstream directly",
         ),
+        (
+            "a rule swallows the request on purpose (HAProxy `http-request silent-drop`, a WAF)",
+            "its configuration: host name, path, address",
+        ),
     ],
     fixes: &[
         Fix {
@@ -94,7 +98,7 @@ fn ask(seen: &Seen) -> Vec<Finding> {
     }
     // Whoever reads a malformed line is alive: the process in front is not what hangs.
     finding = match seen.to(&Variation::Garbage).is_some_and(Exchange::spoke) {
-        true => finding.only(&[1, 2, 5]),
+        true => finding.only(&[2, 5, 6]),
         false => finding.only(&[0, 1, 2, 3, 4]),
     };
     vec![with_all(finding, seen)]
