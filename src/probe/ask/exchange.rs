@@ -144,7 +144,13 @@ async fn head(
     // Whatever ended the sending, bytes may have come before it.
     let refused = line.send(bytes, deadline).await.err();
     let mut interim = 0;
+    let mut skipped = Vec::new();
     let mut parsed = 0;
+    // Where no answer follows, those before it are what came.
+    let fail = |error, skipped: Vec<u8>, received: &mut Vec<u8>, end| {
+        received.splice(..0, skipped);
+        (Err(error), end)
+    };
     loop {
         match line.read(received, deadline).await {
             Read::Bytes(_) => {
@@ -155,20 +161,25 @@ async fn head(
                 // A reset that the sending met is not told again: reading sees a plain end.
                 let reset = refused.filter(|_| received.is_empty() && how == End::Fin);
                 let how = words(&reset.unwrap_or(how));
-                return (Err(HeadError::Incomplete), Some(how));
+                return fail(HeadError::Incomplete, skipped, received, Some(how));
             }
-            Read::TimedOut => return (Err(HeadError::Incomplete), None),
+            Read::TimedOut => return fail(HeadError::Incomplete, skipped, received, None),
         }
         // A head that comes byte by byte is not parsed anew for each of them.
         let early = parsed == 0 || received.len() <= FIRST_LINE;
         while early || received[parsed..].contains(&b'\n') || received.len() >= MAX_HEAD {
             match parse_head(received) {
-                Ok(head) if is_interim(head.status) && interim < MAX_INTERIM => {
-                    received.drain(..head.length);
+                Ok(head) if is_interim(head.status) => {
+                    skipped = received.drain(..head.length).collect();
                     (interim, parsed) = (interim + 1, 0);
+                    if interim > MAX_INTERIM {
+                        return fail(HeadError::Incomplete, skipped, received, None);
+                    }
                 }
                 Ok(head) => return (Ok(head), None),
-                Err(HeadError::NotHttp) => return (Err(HeadError::NotHttp), None),
+                Err(HeadError::NotHttp) => {
+                    return fail(HeadError::NotHttp, skipped, received, None);
+                }
                 Err(HeadError::Incomplete) => break,
             }
         }

@@ -24,11 +24,11 @@ pub fn next(seen: &Seen) -> Vec<Variation> {
     batch
 }
 
-/// How long a batch may take. Where the handshake got no byte, so may all others: two batches are to
-/// fit in.
+/// How long a batch may take. Where the handshake got no answer, so may all others: two batches are
+/// to fit in.
 fn patience(limit: Duration, seen: &Seen) -> Duration {
     match &seen.handshake {
-        Some(handshake) if handshake.is_mute() => {
+        Some(handshake) if handshake.answer().is_none() => {
             let took = Duration::try_from_secs_f64(handshake.took_ms.seconds());
             let took = took.unwrap_or_default();
             (limit / super::PATIENCE).max(took + took / 4)

@@ -192,7 +192,8 @@ fn ask(seen: &Seen) -> Vec<Finding> {
     };
     let finding = match (bytes.starts_with("HTTP/"), name, headless(bytes)) {
         (true, ..) => Finding::new(&BAD_HEAD).titled(format!(
-            "The answer starts like HTTP and cannot be read as HTTP: \"{shown}\""
+            "The answer starts like HTTP and cannot be read as HTTP (broken lines, or a head of more \
+             than 64 KiB or 128 headers): \"{shown}\""
         )),
         (_, Some(HTTP2), _) => Finding::new(&NOT_HTTP).titled(format!(
             "The port does not speak HTTP/1.1 but HTTP/2 without TLS (h2c, gRPC){first}: \"{shown}\""
