@@ -20,7 +20,11 @@ const MAX_COMPARED: usize = 24;
 /// What would decide now; empty when nothing would.
 pub fn next(seen: &Seen) -> Vec<Variation> {
     let mut batch = silence::next(seen);
-    batch.extend(refusal::next(seen));
+    // What one wants more than once it wants so; what two want is asked once.
+    let more: Vec<_> = (refusal::next(seen).into_iter())
+        .filter(|v| !batch.contains(v))
+        .collect();
+    batch.extend(more);
     batch
 }
 

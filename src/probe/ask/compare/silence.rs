@@ -81,11 +81,7 @@ fn no_byte(seen: &Seen, ended: bool) -> Vec<Variation> {
         (_, true) if again_spoke => repeated(seen, REPEATS),
         (true, true) => new(seen, other_doors(seen)),
         (true, false) => repeated(seen, PATIENT_REPEATS),
-        (false, true) if seen.asked.path == "/" => new(seen, [Variation::Garbage]),
-        (false, true) => {
-            let root = Variation::GetPath("/".to_owned());
-            new(seen, [Variation::Garbage, root])
-        }
+        (false, true) => new(seen, other_requests(seen)),
         (false, false) => new(seen, [Variation::Garbage, Variation::Again]),
     }
 }
@@ -103,6 +99,19 @@ fn other_doors(seen: &Seen) -> Vec<Variation> {
         doors.push(Variation::WithoutHeaders);
     }
     doors
+}
+
+/// Every request is closed: is it this one, or all? The last lands in error logs.
+fn other_requests(seen: &Seen) -> Vec<Variation> {
+    let mut others = Vec::new();
+    if seen.asked.path != "/" {
+        others.push(Variation::GetPath("/".to_owned()));
+    }
+    if !seen.asked.headers.is_empty() {
+        others.push(Variation::WithoutHeaders);
+    }
+    others.push(Variation::Garbage);
+    others
 }
 
 /// Those that were not asked yet.

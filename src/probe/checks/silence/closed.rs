@@ -141,6 +141,11 @@ static BY_RULE: Entry = Entry {
             "the application behind it crashes on this request, or closes it",
             "its log at that moment",
         ),
+        (
+            "the headers given are too long or not wanted: the server closes instead of answering \
+             431 or 400",
+            "the same without them, or with shorter ones",
+        ),
     ],
     fixes: &[
         Fix {
@@ -230,6 +235,16 @@ fn by_rule(seen: &Seen, how: &str) -> Finding {
     let who = garbage.map(fingerprint::of).unwrap_or_default();
     let who = who.first().map_or("the HTTP server", |p| p.name());
     let root = seen.to(&Variation::GetPath("/".to_owned()));
+    let bare = seen.to(&Variation::WithoutHeaders);
+    if bare.is_some_and(Exchange::spoke) {
+        return Finding::new(&BY_RULE)
+            .titled(format!(
+                "Requests with your own headers ({} bytes of values) are {how}, without them they \
+                 are answered: the server closes because of them",
+                seen.asked.header_bytes
+            ))
+            .only(&[0, 2]);
+    }
     let title = match (garbage, root.filter(|e| e.spoke())) {
         (_, Some(_)) => format!(
             "Requests for this path are {how}, while / is answered: something closes this path \
@@ -242,5 +257,5 @@ fn by_rule(seen: &Seen, how: &str) -> Finding {
         ),
         (None, None) => format!("Requests are {how}, while a malformed line is answered"),
     };
-    Finding::new(&BY_RULE).titled(title)
+    Finding::new(&BY_RULE).titled(title).only(&[0, 1])
 }

@@ -23,7 +23,7 @@ pub enum Picture {
     UpgradeHangs,
     /// A GET is answered, the upgrade is closed.
     UpgradeClosed,
-    /// Requests are closed, a malformed line or another path is answered.
+    /// Requests are closed; a malformed line, another path or fewer headers are answered.
     ClosedByRule,
     /// Closed before anything is sent.
     ClosedAtAccept,
@@ -80,7 +80,7 @@ fn kind(seen: &Seen, handshake: &Exchange) -> Picture {
         return Picture::Silent;
     }
     let root = Variation::GetPath("/".to_owned());
-    if spoke(&Variation::Garbage) || spoke(&root) {
+    if spoke(&Variation::WithoutHeaders) || spoke(&Variation::Garbage) || spoke(&root) {
         return Picture::ClosedByRule;
     }
     closed(seen, handshake)

@@ -6,7 +6,7 @@ use super::*;
 /// something else, and the finding. `-` is silence.
 type Row = (&'static str, &'static str, f64, &'static str, &'static str);
 
-const KINDS: [Row; 24] = [
+const KINDS: [Row; 25] = [
     ("everything ends at once", "FIN", 1.0, "", "closed-no-bytes"),
     ("resets too", "RST", 1.0, "", "l4-upstream-down"),
     (
@@ -29,6 +29,13 @@ const KINDS: [Row; 24] = [
         "FIN",
         4.0,
         "root=200",
+        "closed-by-rule",
+    ),
+    (
+        "shorter is answered",
+        "FIN",
+        4.0,
+        "bare=101",
         "closed-by-rule",
     ),
     ("nothing at all", "-", 1e4, "", "no-answer"),
@@ -174,6 +181,7 @@ fn variation(word: &str) -> Variation {
         "garbage" => Garbage,
         "line" => ProxyProtocol,
         "again" => Again,
+        "bare" => Variation::WithoutHeaders,
         "root" => GetPath("/".into()),
         "io" => GetPath(ENGINE_IO.into()),
         _ => unreachable!("{word}"),
