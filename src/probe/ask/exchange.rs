@@ -128,7 +128,8 @@ impl Path<'_> {
     }
 }
 
-fn no_head(error: HeadError, received: &[u8], end: Option<String>) -> Outcome {
+/// What came instead of a head.
+pub(super) fn no_head(error: HeadError, received: &[u8], end: Option<String>) -> Outcome {
     let bytes = escaped(received, TEXT);
     match error {
         _ if received.is_empty() => Outcome::NoBytes { end },
@@ -140,7 +141,8 @@ fn no_head(error: HeadError, received: &[u8], end: Option<String>) -> Outcome {
     }
 }
 
-fn answer(head: &Head, key: &str) -> Answer {
+/// A head as it is kept; `key` is the one sent.
+pub(super) fn answer(head: &Head, key: &str) -> Answer {
     let mut answer = Answer {
         version: format!("1.{}", head.minor),
         status: head.status,
