@@ -2,11 +2,11 @@
 
 use tokio::time::Instant;
 
-use super::exchange::{answer, no_head, words};
+use super::exchange::{answer, head, no_head};
 use super::request::request;
 use crate::probe::Settings;
 use crate::probe::seen::{Exchange, Millis, Outcome, TEXT, Variation, escaped};
-use crate::wire::inspect::{HeadError, Line, Read, parse_head};
+use crate::wire::inspect::Line;
 
 /// Most bytes of a refusal's body that are read.
 const MAX_BODY: usize = 16 * 1024;
@@ -29,28 +29,8 @@ pub async fn tunnel(
         outcome: Outcome::NoBytes { end: None },
     };
     let bytes = request(settings, &Variation::Connect, "");
-    // Whatever ended the sending, bytes may have come before it.
-    let _ = line.send(&bytes, deadline).await;
     let mut received = Vec::new();
-    let mut end = None;
-    let head = loop {
-        match parse_head(&received) {
-            Ok(head) => break Ok(head),
-            Err(HeadError::NotHttp) => break Err(HeadError::NotHttp),
-            Err(HeadError::Incomplete) => {}
-        }
-        match line.read(&mut received, deadline).await {
-            Read::Bytes(_) if exchange.first_byte_ms.is_none() => {
-                exchange.first_byte_ms = Some(Millis::from(sent.elapsed()));
-            }
-            Read::Bytes(_) => {}
-            Read::Ended(how) => {
-                end = Some(words(&how));
-                break Err(HeadError::Incomplete);
-            }
-            Read::TimedOut => break Err(HeadError::Incomplete),
-        }
-    };
+    let (head, end) = head(&mut line, &bytes, &mut received, &mut exchange, deadline).await;
     exchange.took_ms = Millis::from(sent.elapsed());
     let head = match head {
         Ok(head) => head,

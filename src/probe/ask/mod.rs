@@ -12,7 +12,7 @@ mod watch;
 use tokio::time::Instant;
 
 use super::Settings;
-use super::seen::{Asked, Exchange, Millis, Outcome, Route, Seen, Variation};
+use super::seen::{Asked, Exchange, Millis, Outcome, Route, Seen, TlsSeen, Variation};
 
 pub use exchange::{Path, Upgraded};
 pub use request::request;
@@ -69,11 +69,12 @@ pub async fn look(settings: &Settings, tell: Tell<'_>) -> Seen {
     seen
 }
 
-/// The settings without secrets, when the certificate of the server is not trusted and the user did
+/// The settings without secrets, when no server with a trusted certificate answered and the user did
 /// not say that this does not matter.
 fn guarded(settings: &Settings, seen: &mut Seen) -> Option<Settings> {
+    let trusted = |tls: &TlsSeen| tls.problem.is_none() && tls.distrust.is_none();
     let mut tls = seen.routes.iter().filter_map(|route| route.tls.as_ref());
-    let distrusted = tls.any(|tls| tls.distrust.is_some());
+    let distrusted = seen.asked.secure && !tls.any(trusted);
     let secret = seen.asked.query || !seen.asked.credentials.is_empty();
     seen.asked.withheld = distrusted && secret && !settings.insecure;
     seen.asked.withheld.then(|| settings.without_secrets())
@@ -94,8 +95,20 @@ async fn first(
         Err(_) => {
             let mut meanwhile = seen.clone();
             meanwhile.handshake = Some(still_silent(path));
-            let comparing = compare::compare(path, &mut meanwhile, tell, deadline);
-            let (came, ()) = tokio::join!(handshake, comparing);
+            let came = {
+                let comparing = compare::compare(path, &mut meanwhile, tell, deadline);
+                let mut comparing = std::pin::pin!(comparing);
+                tokio::select! {
+                    came = handshake.as_mut() => {
+                        // Late, but open: it is not left alone for comparisons of a silence that ended.
+                        if came.1.is_none() {
+                            comparing.await;
+                        }
+                        came
+                    }
+                    () = comparing.as_mut() => handshake.await,
+                }
+            };
             seen.compared = meanwhile.compared;
             came
         }

@@ -6,10 +6,10 @@ use crate::probe::seen::Variation;
 /// What Sec-WebSocket-Version no server supports.
 const NO_VERSION: &str = "99";
 
-/// A PROXY protocol header, version 1.
+/// The line of PROXY protocol v1 (haproxy.org, proxy-protocol.txt 2.1) that a balancer would send.
 pub const PROXY_LINE: &str = "PROXY TCP4 127.0.0.1 127.0.0.1 40000 80\r\n";
 
-/// The request for a variation. Values cannot start another header: control characters are left out.
+/// The request for a variation; a PROXY line goes before it, or before TLS. Values cannot start another header: control characters are left out.
 pub fn request(settings: &Settings, variation: &Variation, key: &str) -> Vec<u8> {
     match variation {
         Variation::Garbage => return b"WSBENCH PROBE\r\n\r\n".to_vec(),
@@ -19,10 +19,6 @@ pub fn request(settings: &Settings, variation: &Variation, key: &str) -> Vec<u8>
     }
     let upgrade = !matches!(variation, Variation::PlainGet | Variation::GetPath(_));
     let mut head = Head::default();
-    // Over TLS it goes before the ClientHello: the connection is opened with it.
-    if *variation == Variation::ProxyProtocol && !settings.url.secure {
-        head.0 += PROXY_LINE;
-    }
     let path: &str = match variation {
         Variation::Path(path) | Variation::GetPath(path) => path,
         _ if in_the_clear(settings, variation) => {

@@ -116,15 +116,30 @@ async fn one(
     };
     let mut line = match connect(address, deadline, first).await {
         Ok(line) => Some(line),
+        // It opened, and was reset before we looked: what follows sees the same.
+        Err(ConnectFault::Reset) => {
+            let took_ms = Millis::from(started.elapsed());
+            route.tcp = Some(TcpOpened {
+                took_ms,
+                syn_resends: 0,
+            });
+            route.tls = settings.url.secure.then(|| TlsSeen {
+                problem: Some(TlsProblem::Reset),
+                ..TlsSeen::default()
+            });
+            None
+        }
         Err(fault) => {
             route.fault = Some(words(&fault));
             None
         }
     };
-    route.tcp = line.as_ref().map(|line| TcpOpened {
-        took_ms: Millis::from(started.elapsed()),
-        syn_resends: line.tcp().total_retransmits,
-    });
+    if let Some(line) = &line {
+        route.tcp = Some(TcpOpened {
+            took_ms: Millis::from(started.elapsed()),
+            syn_resends: line.tcp().total_retransmits,
+        });
+    }
     // A comparison needs its part of the time when a proxy or TLS stays silent.
     let now = Instant::now();
     let half = now + deadline.saturating_duration_since(now) / 2;
@@ -230,6 +245,7 @@ fn words(fault: &ConnectFault) -> String {
     match fault {
         ConnectFault::Refused => "refused".to_owned(),
         ConnectFault::TimedOut => "timeout".to_owned(),
+        ConnectFault::Reset => "reset".to_owned(),
         ConnectFault::Unreachable(text) => format!("unreachable: {text}"),
         ConnectFault::Local(text) => format!("local: {text}"),
         ConnectFault::Other(text) => text.clone(),
@@ -243,30 +259,64 @@ pub async fn line(
     deadline: Instant,
 ) -> Result<Line, Outcome> {
     let settings = path.settings;
-    let mut line = Line::connect(path.address, deadline)
-        .await
-        .map_err(|fault| Outcome::NotOpened(words(&fault)))?;
     if *variation == Variation::Connect {
+        return Line::connect(path.address, deadline)
+            .await
+            .map_err(|fault| Outcome::NotOpened(words(&fault)));
+    }
+    let secure_wanted = settings.url.secure != (*variation == Variation::OtherScheme);
+    let line = plain(path, secure_wanted, deadline).await?;
+    if !secure_wanted {
         return Ok(line);
-    }
-    if settings.proxy.is_some() {
-        let address = path.address.to_string();
-        let (said, tunnel) = connect::tunnel(line, settings, address, path.started, deadline).await;
-        line = tunnel.ok_or_else(|| connect::refusal(&said))?;
-    }
-    if settings.url.secure == (*variation == Variation::OtherScheme) {
-        return Ok(line);
-    }
-    if *variation == Variation::ProxyProtocol {
-        // An ending shows itself in the ClientHello that follows.
-        let _ = line.send(PROXY_LINE.as_bytes(), deadline).await;
     }
     let name = match variation {
         Variation::ServerName(name) => name,
         _ => &settings.url.host,
     };
+    encrypted(line, settings, name, deadline).await
+}
+
+/// TCP to the target, or a tunnel to it.
+async fn plain(path: &Path<'_>, secure: bool, deadline: Instant) -> Result<Line, Outcome> {
+    let line = Line::connect(path.address, deadline)
+        .await
+        .map_err(|fault| not_opened(&fault, secure))?;
+    if path.settings.proxy.is_none() {
+        return Ok(line);
+    }
+    let address = path.address.to_string();
+    let (said, tunnel) =
+        connect::tunnel(line, path.settings, address, path.started, deadline).await;
+    tunnel.ok_or_else(|| connect::refusal(&said))
+}
+
+async fn encrypted(
+    line: Line,
+    settings: &Settings,
+    name: &str,
+    deadline: Instant,
+) -> Result<Line, Outcome> {
     match secure(line, settings, name, deadline).await {
         (Some(line), _) => Ok(line),
         (None, tls) => Err(Outcome::NoTls(tls.problem.unwrap_or(TlsProblem::TimedOut))),
     }
+}
+
+/// What came of a connection that did not open, or was reset as soon as it did.
+fn not_opened(fault: &ConnectFault, secure: bool) -> Outcome {
+    match fault {
+        ConnectFault::Reset if secure => Outcome::NoTls(TlsProblem::Reset),
+        ConnectFault::Reset => Outcome::NoBytes {
+            end: Some("RST".to_owned()),
+        },
+        _ => Outcome::NotOpened(words(fault)),
+    }
+}
+
+/// A connection on which TLS came up behind a line of PROXY protocol.
+pub async fn line_behind_proxy_line(path: &Path<'_>, deadline: Instant) -> Result<Line, Outcome> {
+    let mut line = plain(path, true, deadline).await?;
+    // A peer that is gone shows itself at the ClientHello.
+    let _ = line.send(PROXY_LINE.as_bytes(), deadline).await;
+    encrypted(line, path.settings, &path.settings.url.host, deadline).await
 }

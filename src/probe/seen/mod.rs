@@ -4,6 +4,7 @@
 //! bounded when it is recorded, so that nobody downstream has to think of it.
 
 mod exchange;
+mod mute;
 mod route;
 mod session;
 mod watch;

@@ -22,6 +22,8 @@ pub enum ConnectFault {
     Refused,
     /// Nothing answered before the deadline, or ETIMEDOUT.
     TimedOut,
+    /// ECONNRESET: it opened, and a RST came before anything else was done.
+    Reset,
     /// EHOSTUNREACH or ENETUNREACH.
     Unreachable(String),
     /// This machine could not even try: descriptors, ports, permissions.
@@ -207,6 +209,7 @@ fn fault(error: &io::Error, address: SocketAddr) -> ConnectFault {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => ConnectFault::Refused,
         io::ErrorKind::TimedOut => ConnectFault::TimedOut,
+        io::ErrorKind::ConnectionReset => ConnectFault::Reset,
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
             if has_route(address) {
                 ConnectFault::Unreachable(text)

@@ -10,7 +10,7 @@ pub mod scheme;
 pub mod silence;
 
 use futures_util::future::join_all;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::Tell;
 use super::exchange::Path;
@@ -32,6 +32,19 @@ pub fn next(seen: &Seen) -> Vec<Variation> {
     batch
 }
 
+/// How long a batch may take. Where the handshake got no byte, so may all others: two batches are to
+/// fit in.
+fn patience(limit: Duration, seen: &Seen) -> Duration {
+    match &seen.handshake {
+        Some(handshake) if handshake.is_mute() => {
+            let took = Duration::try_from_secs_f64(handshake.took_ms.seconds());
+            let took = took.unwrap_or_default();
+            (limit / super::PATIENCE).max(took + took / 4)
+        }
+        _ => limit,
+    }
+}
+
 /// Asks batch after batch until nothing more would decide, or time is up.
 pub async fn compare(path: &Path<'_>, seen: &mut Seen, tell: Tell<'_>, deadline: Instant) {
     while Instant::now() < deadline {
@@ -41,7 +54,8 @@ pub async fn compare(path: &Path<'_>, seen: &mut Seen, tell: Tell<'_>, deadline:
             return;
         }
         tell("comparing");
-        let asking = batch.into_iter().take(room).map(|v| path.ask(v, deadline));
+        let until = deadline.min(Instant::now() + patience(path.settings.timeout, seen));
+        let asking = batch.into_iter().take(room).map(|v| path.ask(v, until));
         seen.compared.extend(join_all(asking).await);
     }
 }

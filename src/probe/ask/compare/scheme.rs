@@ -30,10 +30,10 @@ fn without_tls(seen: &Seen) -> Vec<Variation> {
     let mut wanted = Vec::new();
     for problem in problems(seen) {
         match problem {
-            TlsProblem::NotTls(_) => wanted.push(Variation::OtherScheme),
-            TlsProblem::Closed | TlsProblem::Reset | TlsProblem::TimedOut => {
-                wanted.extend([Variation::OtherScheme, Variation::ProxyProtocol]);
-            }
+            TlsProblem::NotTls(_)
+            | TlsProblem::Closed
+            | TlsProblem::Reset
+            | TlsProblem::TimedOut => wanted.push(Variation::OtherScheme),
             // An address is no name, so no name is sent: the default certificate answers, if any.
             TlsProblem::Alert(_) if seen.asked.host.parse::<std::net::IpAddr>().is_err() => {
                 wanted.push(Variation::ServerName(NO_NAME.to_owned()));
