@@ -3,6 +3,7 @@
 pub mod compare;
 mod crowd;
 mod exchange;
+mod frames;
 mod request;
 mod route;
 mod session;
