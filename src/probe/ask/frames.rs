@@ -75,11 +75,6 @@ impl Frame {
             _ => (1005, String::new()),
         }
     }
-
-    /// The whole payload was kept.
-    pub fn is_whole(&self) -> bool {
-        self.payload.len() as u64 == self.length
-    }
 }
 
 /// From bytes to frames.
@@ -125,7 +120,8 @@ impl FrameReader {
     }
 
     /// Bytes of an unfinished frame, if one has begun: (of its payload came, announced).
-    pub fn unfinished(&self) -> Option<(u64, u64)> {
+    #[cfg(test)]
+    fn unfinished(&self) -> Option<(u64, u64)> {
         match &self.open {
             Some((frame, rest)) => Some((frame.length - rest, frame.length)),
             None if self.head.is_empty() => None,
@@ -277,7 +273,12 @@ pub fn binary(payload: &[u8]) -> Vec<u8> {
 pub fn close(code: u16, reason: &str) -> Vec<u8> {
     let mut payload = code.to_be_bytes().to_vec();
     payload.extend_from_slice(reason.as_bytes());
-    encode(OpCode::Control(Control::Close), &payload, true)
+    close_with(&payload)
+}
+
+/// A close frame with that payload, which may be empty.
+pub fn close_with(payload: &[u8]) -> Vec<u8> {
+    encode(OpCode::Control(Control::Close), payload, true)
 }
 
 /// One frame, masked with a fresh key as a client must (RFC 6455 5.3).
@@ -327,7 +328,8 @@ mod tests {
                 "{bytes:02x?}"
             );
             assert_eq!(f.odd_length, *odd, "{bytes:02x?}");
-            assert!(f.is_whole() && reader.stray().is_none() && reader.unfinished().is_none());
+            assert_eq!(f.payload.len() as u64, *length);
+            assert!(reader.stray().is_none() && reader.unfinished().is_none());
         }
     }
 
