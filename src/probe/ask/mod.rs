@@ -4,6 +4,7 @@ pub mod compare;
 mod connect;
 mod crowd;
 mod exchange;
+mod frames;
 mod request;
 mod route;
 mod session;

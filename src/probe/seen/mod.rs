@@ -11,7 +11,9 @@ mod watch;
 
 pub use exchange::{AcceptCheck, Answer, Exchange, Outcome, Variation};
 pub use route::{Certificate, Resolved, Route, TcpOpened, TlsProblem, TlsSeen};
-pub use session::{Ended, FrameSeen, Reply, Session, Step, StepKind, Tcp, Violation};
+pub use session::{
+    Ended, FrameSeen, PingSeen, Provoked, Reply, Session, Step, StepKind, Tcp, Violation,
+};
 pub use watch::{Crowd, CrowdMember, Hold, HoldKind, Round, Watch};
 
 use std::time::Duration;
