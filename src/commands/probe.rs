@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use crate::clock::Epoch;
 use crate::exit::Exit;
+use crate::probe::seen::Seen;
 use crate::probe::{self, Health, HttpProxy, Settings, Watching};
 use crate::report::Look;
 use crate::report::probe as pages;
@@ -88,7 +89,8 @@ pub fn run(options: Options) -> anyhow::Result<Exit> {
         .enable_all()
         .build()
         .context("start the runtime")?;
-    let seen = runtime.block_on(probe::look(&settings, &mut |_| {}));
+    let mut seen = Seen::default();
+    runtime.block_on(probe::look(&settings, &mut seen, &mut |_| {}));
     let diagnosis = probe::diagnose(&seen);
     let text = match options.format {
         Format::Terminal => terminal::probe::render(&seen, &diagnosis, options.look),

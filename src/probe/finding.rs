@@ -155,8 +155,22 @@ pub struct Diagnosis {
     pub health: Health,
     /// Why this machine could not probe.
     pub could_not: Option<String>,
+    /// A signal ended it early: what is missing was not looked for.
+    pub interrupted: bool,
     /// Sorted: severity, then the lowest layer.
     pub findings: Vec<Finding>,
     /// Products that showed themselves, as evidence.
     pub products: Vec<Product>,
+}
+
+impl Diagnosis {
+    /// The same of a probe that a signal ended: whatever was found, the question is open.
+    #[must_use]
+    pub fn interrupted(self) -> Self {
+        Self {
+            health: Health::Undecided,
+            interrupted: true,
+            ..self
+        }
+    }
 }

@@ -22,32 +22,31 @@ pub type Tell<'a> = &'a mut dyn FnMut(&str);
 /// Part of the limit after which a silent handshake is waited for and compared at the same time.
 const PATIENCE: u32 = 3;
 
-/// Looks at the path; every wait is bounded by the settings.
-pub async fn look(settings: &Settings, tell: Tell<'_>) -> Seen {
+/// Looks at the path; every wait is bounded by the settings. What was seen is in `seen` at any
+/// time, so that a probe that is dropped halfway has something to say.
+pub async fn look(settings: &Settings, seen: &mut Seen, tell: Tell<'_>) {
     let started = Instant::now();
     let deadline = started + settings.timeout;
-    let mut seen = Seen {
-        asked: asked(settings),
-        ..Seen::default()
-    };
+    seen.asked = asked(settings);
     tell("resolving");
-    route::resolve(settings, &mut seen, deadline).await;
+    route::resolve(settings, seen, deadline).await;
     tell("connecting");
-    let Some(path) = route::open(settings, &mut seen, started, deadline).await else {
-        return seen;
+    let Some(path) = route::open(settings, seen, started, deadline).await else {
+        return;
     };
     if !seen.routes.iter().any(Route::is_open) {
-        compare::compare(&path, &mut seen, tell, deadline).await;
-        return seen;
+        compare::compare(&path, seen, tell, deadline).await;
+        return;
     }
     tell("upgrading");
-    let open = first(&path, &mut seen, tell, deadline).await;
+    let open = first(&path, seen, tell, deadline).await;
     let handshake = seen.handshake.clone().filter(Exchange::is_upgrade);
     if let (Some(handshake), Some(open)) = (handshake, open) {
         tell("talking, and holding connections idle");
-        let talking = session::session(&path, &handshake, open);
-        let (session, watch) = tokio::join!(talking, watch::watch(&path));
-        (seen.session, seen.watch) = (Some(session), watch);
+        let (session, watch) = (&mut seen.session, &mut seen.watch);
+        let talking = async { *session = Some(session::session(&path, &handshake, open).await) };
+        let watching = async { *watch = watch::watch(&path).await };
+        tokio::join!(talking, watching);
         if settings.watching.clients > 0 {
             tell("opening many connections");
             seen.crowd = crowd::crowd(&path).await;
@@ -58,8 +57,7 @@ pub async fn look(settings: &Settings, tell: Tell<'_>) -> Seen {
         Some(_) => Instant::now() + settings.timeout / PATIENCE,
         None => deadline,
     };
-    compare::compare(&path, &mut seen, tell, deadline).await;
-    seen
+    compare::compare(&path, seen, tell, deadline).await;
 }
 
 /// The handshake as asked for. While it stays silent, the comparisons that decide about silence are
@@ -75,11 +73,9 @@ async fn first(
     let (exchange, open) = match tokio::time::timeout_at(patience, handshake.as_mut()).await {
         Ok(came) => came,
         Err(_) => {
-            let mut meanwhile = seen.clone();
-            meanwhile.handshake = Some(still_silent(path));
-            let comparing = compare::compare(path, &mut meanwhile, tell, deadline);
+            seen.handshake = Some(still_silent(path));
+            let comparing = compare::compare(path, seen, tell, deadline);
             let (came, ()) = tokio::join!(handshake, comparing);
-            seen.compared = meanwhile.compared;
             came
         }
     };
@@ -94,7 +90,7 @@ fn still_silent(path: &Path<'_>) -> Exchange {
         at_ms: Millis::default(),
         address: path.address.to_string(),
         first_byte_ms: None,
-        took_ms: Millis::default(),
+        took_ms: Millis::from(path.settings.timeout / PATIENCE),
         outcome: Outcome::NoBytes { end: None },
     }
 }

@@ -51,14 +51,17 @@ pub fn diagnose(seen: &Seen) -> Diagnosis {
     findings.sort_by_key(|f| (std::cmp::Reverse(f.severity), f.layer));
     silence_upper_layers(&mut findings);
     let worst = findings.iter().map(|f| f.severity).max();
+    let could_not = could_not(seen);
     let health = match worst {
+        _ if could_not.is_some() => Health::CouldNotProbe,
         Some(Severity::Fault) => Health::Faulty,
         Some(Severity::Undecided) => Health::Undecided,
         _ => Health::Healthy,
     };
     Diagnosis {
         health,
-        could_not: None,
+        could_not,
+        interrupted: false,
         findings,
         products,
     }
@@ -72,5 +75,43 @@ fn silence_upper_layers(findings: &mut Vec<Finding>) {
         .min();
     if let Some(lowest) = lowest.filter(|layer| *layer <= Layer::Upgrade) {
         findings.retain(|f| f.layer <= lowest);
+    }
+}
+
+/// Why this machine got nowhere: then nothing was learnt about the path.
+fn could_not(seen: &Seen) -> Option<String> {
+    let faults = seen.routes.iter().map(|route| route.fault.as_deref());
+    let mut own = faults.map(|fault| fault.and_then(|f| f.strip_prefix("local: ")));
+    let first = own.next()??;
+    own.all(|fault| fault.is_some()).then(|| first.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::seen::Route;
+
+    #[test]
+    fn only_faults_of_our_own_on_every_way_keep_us_from_probing() {
+        let table: [(&[Option<&str>], bool); 5] = [
+            (&[], false),
+            (&[Some("local: too many open files")], true),
+            (&[Some("local: x"), Some("local: y")], true),
+            (&[Some("local: x"), None], false),
+            (&[Some("refused")], false),
+        ];
+        for (faults, expected) in table {
+            let route = |fault: &Option<&str>| Route {
+                fault: fault.map(str::to_owned),
+                ..Route::default()
+            };
+            let seen = Seen {
+                routes: faults.iter().map(route).collect(),
+                ..Seen::default()
+            };
+            let diagnosis = diagnose(&seen);
+            assert_eq!(diagnosis.could_not.is_some(), expected, "{faults:?}");
+            assert_eq!(diagnosis.health == Health::CouldNotProbe, expected);
+        }
     }
 }
