@@ -14,7 +14,7 @@ mod upgrade;
 use super::entry::{Entry, Layer};
 use super::finding::{Diagnosis, Finding, Health, Severity};
 use super::fingerprint;
-use super::seen::Seen;
+use super::seen::{Exchange, Seen};
 
 /// One question.
 pub struct Check {
@@ -56,6 +56,8 @@ pub fn diagnose(seen: &Seen) -> Diagnosis {
         _ if could_not.is_some() => Health::CouldNotProbe,
         Some(Severity::Fault) => Health::Faulty,
         Some(Severity::Undecided) => Health::Undecided,
+        // What no check understands is not well for that.
+        _ if !opened(seen) => Health::Undecided,
         _ => Health::Healthy,
     };
     Diagnosis {
@@ -76,6 +78,11 @@ fn silence_upper_layers(findings: &mut Vec<Finding>) {
     if let Some(lowest) = lowest.filter(|layer| *layer <= Layer::Upgrade) {
         findings.retain(|f| f.layer <= lowest);
     }
+}
+
+/// Whether a WebSocket came up at all.
+fn opened(seen: &Seen) -> bool {
+    seen.handshake.as_ref().is_some_and(Exchange::is_upgrade)
 }
 
 /// Why this machine got nowhere: then nothing was learnt about the path.
@@ -112,6 +119,8 @@ mod tests {
             let diagnosis = diagnose(&seen);
             assert_eq!(diagnosis.could_not.is_some(), expected, "{faults:?}");
             assert_eq!(diagnosis.health == Health::CouldNotProbe, expected);
+            // No WebSocket came up in any of them.
+            assert_ne!(diagnosis.health, Health::Healthy, "{faults:?}");
         }
     }
 }
