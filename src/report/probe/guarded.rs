@@ -11,7 +11,8 @@ pub fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut code: Vec<&str> = Vec::new();
     for word in text.split(' ') {
-        if is_plain(word) {
+        let first = out.is_empty() && code.is_empty();
+        if is_plain(word) && !(first && starts_a_block(word)) {
             flush(&mut out, &mut code);
             space(&mut out);
             out.push_str(word);
@@ -45,15 +46,17 @@ fn is_plain(word: &str) -> bool {
     let digits = word.chars().any(|c| c.is_ascii_digit());
     let hash = word.len() >= 7 && digits && word.chars().all(|c| c.is_ascii_hexdigit());
     let lower = word.to_ascii_lowercase();
-    let starts = ["-", "+", "="].iter().any(|mark| word.starts_with(mark));
-    let list = word.ends_with(['.', ')']) && word.starts_with(|c: char| c.is_ascii_digit());
     word.chars().all(harmless)
         && !hash
-        && !starts
-        && !list
         && !lower.contains("www.")
         && !lower.contains("://")
         && !lower.contains("gh-")
+}
+
+/// As the first word of a line it would start a list or underline a heading.
+fn starts_a_block(word: &str) -> bool {
+    let list = word.ends_with(['.', ')']) && word.starts_with(|c: char| c.is_ascii_digit());
+    list || word.starts_with(['-', '+', '='])
 }
 
 /// A code span. Bars stand outside of it: inside a table they would end the cell.
@@ -69,7 +72,11 @@ fn span(text: &str) -> String {
     }
     let ticks = "`".repeat(longest_run(text) + 1);
     // A backtick beside the fence, or a space on both sides, would be taken for part of it.
-    let pad = if text.contains('`') || text.starts_with(' ') { " " } else { "" };
+    let pad = if text.contains('`') || text.starts_with(' ') {
+        " "
+    } else {
+        ""
+    };
     format!("{ticks}{pad}{text}{pad}{ticks}")
 }
 
@@ -96,7 +103,10 @@ mod tests {
         for (text, expected) in [
             ("The server answered 426.", "The server answered 426."),
             ("a <script>x</script> b", "a `<script>x</script>` b"),
-            ("see https://evil.example now", "see `https://evil.example` now"),
+            (
+                "see https://evil.example now",
+                "see `https://evil.example` now",
+            ),
             ("www.evil.example", "`www.evil.example`"),
             ("ping @team about #12", "ping `@team` about `#12`"),
             ("![x](y) and `tick`", "`![x](y)` and `` `tick` ``"),

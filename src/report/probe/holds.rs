@@ -71,7 +71,7 @@ pub fn rounds(watch: &Watch) -> Option<String> {
     let beyond = changes.len().saturating_sub(CHANGES);
     let named = changes.iter().take(CHANGES);
     let mut parts: Vec<_> = named
-        .map(|(at, word)| format!("{word} from {}", time(*at)))
+        .map(|(at, word)| format!("{word} from {:.1} s", at / 1e3))
         .collect();
     if beyond > 0 {
         parts.push(format!("and {beyond} more changes"));
@@ -106,7 +106,11 @@ pub fn crowd(crowd: &Crowd) -> String {
             parts.push(format!("one more {when}: {}", status(exchange)));
         }
     }
-    format!("{} opened and held: {}", crowd.members.len(), parts.join(", "))
+    format!(
+        "{} opened and held: {}",
+        crowd.members.len(),
+        parts.join(", ")
+    )
 }
 
 /// The status alone, or what came instead of one, without what differs each time.

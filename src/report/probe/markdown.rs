@@ -12,7 +12,10 @@ use crate::probe::{Diagnosis, Finding};
 pub fn markdown(seen: &Seen, diagnosis: &Diagnosis) -> String {
     let mut text = String::new();
     let health = words::health(diagnosis);
-    push(&mut text, &format!("## {}: {health}", code(&seen.asked.url)));
+    push(
+        &mut text,
+        &format!("## {}: {health}", code(&seen.asked.url)),
+    );
     push(&mut text, &inline(&words::conclusion(seen, diagnosis)));
     phases(&mut text, seen);
     for finding in &diagnosis.findings {
@@ -51,7 +54,10 @@ fn phases(text: &mut String, seen: &Seen) {
     let ways = waterfall.ways.iter();
     let ways = ways.flat_map(|way| way.phases.iter().map(|phase| row(&way.address, phase)));
     let rows: Vec<_> = resolve.chain(ways).collect();
-    push(text, &table(["address", "phase", "took", "what came"], &rows));
+    push(
+        text,
+        &table(["address", "phase", "took", "what came"], &rows),
+    );
 }
 
 fn push_finding(text: &mut String, finding: &Finding) {
@@ -148,4 +154,65 @@ fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
         text += &format!("| {} |\n", row.join(" | "));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::probe::fixture;
+
+    #[test]
+    fn the_pages_of_some_probes() {
+        for (name, seen, diagnosis) in fixture::all() {
+            insta::assert_snapshot!(name.replace(' ', "_"), markdown(&seen, &diagnosis));
+        }
+    }
+
+    #[test]
+    fn a_target_cannot_leave_its_code() {
+        let probes = fixture::all();
+        let (_, seen, diagnosis) = probes.iter().find(|p| p.0 == "hostile").expect("there");
+        let page = markdown(seen, diagnosis);
+        assert!(page.contains("<script>"), "it is shown, as text");
+        let mut fence = None::<usize>;
+        for line in page.lines() {
+            let ticks = line.len() - line.trim_start_matches('`').len();
+            match fence {
+                None if ticks >= 3 && !line[ticks..].contains('`') => fence = Some(ticks),
+                Some(open) if line.chars().all(|c| c == '`') && ticks >= open => fence = None,
+                Some(_) => {}
+                None => {
+                    let outside = outside_code(line);
+                    for bad in ["<script", "](", "@team", "://", "\u{202e}", "\x1b"] {
+                        assert!(!outside.contains(bad), "{bad} in {line}");
+                    }
+                }
+            }
+        }
+        assert_eq!(fence, None, "every fence is closed");
+    }
+
+    /// What Markdown reads of a line: without its code spans.
+    fn outside_code(line: &str) -> String {
+        let mut out = String::new();
+        let mut rest = line;
+        while let Some(at) = rest.find('`') {
+            out += &rest[..at];
+            let ticks = rest[at..].len() - rest[at..].trim_start_matches('`').len();
+            let fence = &rest[at..at + ticks];
+            let body = &rest[at + ticks..];
+            let mut from = 0;
+            let end = loop {
+                let found = body[from..].find(fence).map(|n| from + n);
+                let Some(found) = found else { break None };
+                let run = body[found..].len() - body[found..].trim_start_matches('`').len();
+                if run == ticks {
+                    break Some(found + ticks);
+                }
+                from = found + run;
+            };
+            rest = &body[end.unwrap_or_else(|| panic!("an open span in {line}"))..];
+        }
+        out + rest
+    }
 }

@@ -126,7 +126,10 @@ fn way(seen: &Seen, route: &Route, start: f64) -> Way {
         (None, None) => {}
     }
     if let Some(tls) = &route.tls {
-        let more = certificate(seen.asked.at, tls).into_iter().collect();
+        let more = match shown_before(seen, route) {
+            true => vec!["shows the same as above".to_owned()],
+            false => certificate(seen.asked.at, tls).into_iter().collect(),
+        };
         add("tls", tls.took_ms.0, tls_detail(tls), more);
     }
     let here = |exchange: &&Exchange| exchange.address == route.address;
@@ -145,6 +148,15 @@ fn way(seen: &Seen, route: &Route, start: f64) -> Way {
         }
     }
     way
+}
+
+/// Whether an address above shows the same chain.
+fn shown_before(seen: &Seen, route: &Route) -> bool {
+    let chain = |route: &Route| route.tls.as_ref().map(|tls| tls.chain.clone());
+    let above = seen.routes.iter();
+    let mut above = above.take_while(|other| other.address != route.address);
+    let own = chain(route).filter(|chain| !chain.is_empty());
+    own.is_some() && above.any(|other| chain(other) == own)
 }
 
 /// To the first byte, or as long as it was waited for.
@@ -191,7 +203,12 @@ fn names(certificate: &Certificate) -> String {
     if certificate.names.is_empty() {
         return words::short(&certificate.subject);
     }
-    let shown: Vec<_> = certificate.names.iter().take(3).map(String::as_str).collect();
+    let shown: Vec<_> = certificate
+        .names
+        .iter()
+        .take(3)
+        .map(String::as_str)
+        .collect();
     let more = certificate.names.len() - shown.len();
     let mut text = words::short(&shown.join(", "));
     if more > 0 {
@@ -215,7 +232,10 @@ fn validity(certificate: &Certificate, now: i64) -> String {
 /// `2026-11-25`.
 pub fn date(seconds: i64) -> String {
     let time = jiff::Timestamp::from_second(seconds);
-    time.map_or_else(|_| format!("{seconds} s"), |t| t.strftime("%Y-%m-%d").to_string())
+    time.map_or_else(
+        |_| format!("{seconds} s"),
+        |t| t.strftime("%Y-%m-%d").to_string(),
+    )
 }
 
 /// The status, and the headers that tell something.

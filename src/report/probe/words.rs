@@ -3,7 +3,8 @@
 
 use crate::probe::entry::Layer;
 use crate::probe::seen::{
-    Asked, Ended, Exchange, HoldKind, Outcome, Reply, Seen, Session, StepKind, TlsProblem, Variation,
+    Asked, Ended, Exchange, HoldKind, Outcome, Reply, Seen, Session, StepKind, TlsProblem,
+    Variation,
 };
 use crate::probe::{Diagnosis, Health, Severity};
 use crate::report::view::{count, millis};
@@ -54,7 +55,10 @@ pub fn conclusion(seen: &Seen, diagnosis: &Diagnosis) -> String {
     let worst = (diagnosis.findings.iter()).filter(|f| f.severity >= Severity::Undecided);
     let mut titles = worst.map(|f| f.title.as_str());
     match (titles.next(), diagnosis.interrupted) {
-        (Some(title), false) => title.to_owned(),
+        (Some(title), false) => match titles.count() {
+            0 => title.to_owned(),
+            more => format!("{title} (and {more} more below)"),
+        },
         (Some(title), true) => format!("Ended by a signal; so far: {title}"),
         (None, true) => "Ended by a signal before everything was looked at.".to_owned(),
         (None, false) if diagnosis.health == Health::Healthy => healthy(seen),
@@ -294,12 +298,30 @@ mod tests {
             (Outcome::NotOpened("refused".to_owned()), "TCP: refused"),
             (Outcome::NoTls(TlsProblem::Reset), "TLS: RST"),
             (Outcome::NoBytes { end: None }, "no byte in 3.0 s"),
-            (Outcome::NoBytes { end: fin.clone() }, "no byte, FIN after 3.0 s"),
-            (Outcome::NotHttp { bytes: bytes.clone(), end: fin }, "\"SSH-2.0-x\\r\\n\", then FIN"),
-            (Outcome::PartialHead { bytes, end: None }, "half a head: \"SSH-2.0-x\\r\\n\", then silence"),
-            (Outcome::Answer(answer(101, "Switching Protocols", "")), "101 Switching Protocols"),
+            (
+                Outcome::NoBytes { end: fin.clone() },
+                "no byte, FIN after 3.0 s",
+            ),
+            (
+                Outcome::NotHttp {
+                    bytes: bytes.clone(),
+                    end: fin,
+                },
+                "\"SSH-2.0-x\\r\\n\", then FIN",
+            ),
+            (
+                Outcome::PartialHead { bytes, end: None },
+                "half a head: \"SSH-2.0-x\\r\\n\", then silence",
+            ),
+            (
+                Outcome::Answer(answer(101, "Switching Protocols", "")),
+                "101 Switching Protocols",
+            ),
             (Outcome::Answer(answer(403, "", "")), "403, no body"),
-            (Outcome::Answer(answer(404, "Not Found", "nope")), "404 Not Found, body \"nope\""),
+            (
+                Outcome::Answer(answer(404, "Not Found", "nope")),
+                "404 Not Found, body \"nope\"",
+            ),
         ] {
             assert_eq!(super::outcome(&exchange(outcome)), expected);
         }

@@ -18,7 +18,10 @@ const SNIPPETS: usize = 14;
 impl Page {
     pub(super) fn finding(&mut self, finding: &Finding, products: &[Product]) {
         self.text.push('\n');
-        let (severity, layer) = (words::severity(finding.severity), words::layer(finding.layer));
+        let (severity, layer) = (
+            words::severity(finding.severity),
+            words::layer(finding.layer),
+        );
         let title = plain(&finding.title);
         self.line(style(finding.severity), &format!("{severity}: {title}"));
         self.line(DIM, &format!("  {layer}, {}", finding.id));
@@ -75,7 +78,11 @@ impl Page {
     }
 
     /// Lines behind a label, wrapped under each other.
-    pub(super) fn labelled<T: AsRef<str>>(&mut self, label: &str, lines: impl IntoIterator<Item = T>) {
+    pub(super) fn labelled<T: AsRef<str>>(
+        &mut self,
+        label: &str,
+        lines: impl IntoIterator<Item = T>,
+    ) {
         let mut label = label;
         for line in lines {
             self.entry(label, LABEL, line.as_ref());
@@ -117,7 +124,11 @@ mod tests {
         const LONG: &str = "1\n2\n3\n4\n5\n6\n7\n8";
         let fixes = [Product::Nginx, Product::Haproxy, Product::Client].map(|product| Fix {
             product,
-            snippet: if product == Product::Client { "one" } else { LONG },
+            snippet: if product == Product::Client {
+                "one"
+            } else {
+                LONG
+            },
         });
         let names = |products: &[Product]| {
             let (shown, others) = fitting(&fixes, products);
@@ -127,6 +138,9 @@ mod tests {
         use Product::{Client, Haproxy, Nginx};
         assert_eq!(names(&[]), (vec![Nginx], vec![Haproxy, Client]));
         assert_eq!(names(&[Haproxy]), (vec![Haproxy], vec![Nginx, Client]));
-        assert_eq!(names(&[Nginx, Haproxy]), (vec![Nginx, Haproxy], vec![Client]));
+        assert_eq!(
+            names(&[Nginx, Haproxy]),
+            (vec![Nginx, Haproxy], vec![Client])
+        );
     }
 }

@@ -2,6 +2,8 @@
 
 mod explain;
 mod finding;
+#[cfg(test)]
+mod tests;
 mod waterfall;
 
 use anstyle::Style;
@@ -79,6 +81,15 @@ impl Page {
     fn entry(&mut self, label: &str, width: usize, text: &str) {
         let roomy = self.look.width >= width + 30;
         let indent = if roomy { width + 4 } else { 4 };
+        if label.chars().count() > width {
+            self.paragraph(Style::new(), &format!("  {label}"), 4);
+            self.paragraph(
+                Style::new(),
+                &format!("{:indent$}{}", "", plain(text)),
+                indent,
+            );
+            return;
+        }
         let line = format!("  {label:<width$}  {}", plain(text));
         self.paragraph(Style::new(), &line, indent);
     }

@@ -35,7 +35,10 @@ impl Page {
 
     fn phase(&mut self, phase: &Phase, indent: &str, length: f64) {
         let name = format!("{indent}{}", phase.name);
-        let mut line = format!("{name:<NAME$} {:>TIME$}", format!("{} ms", millis(phase.took_ms)));
+        let mut line = format!(
+            "{name:<NAME$} {:>TIME$}",
+            format!("{} ms", millis(phase.took_ms))
+        );
         let mut column = NAME + TIME + 3;
         if self.look.width >= ROOMY {
             line += &format!("  {}", bar(phase, length));
