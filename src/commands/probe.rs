@@ -83,8 +83,10 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
     let url = match Url::parse(&options.url) {
         Ok(url) => url,
         Err(error) => {
-            let (url, hint) = (plain_url(&options.url), hint(&options.url, &error));
-            anstream::eprintln!("error: {}: {error}\nhint: {hint}", printable(url));
+            let (scheme, host, path) = plain_url(&options.url);
+            let url = format!("{scheme}{host}{path}");
+            let hint = hint(&options.url, &error);
+            anstream::eprintln!("error: {}: {error}\nhint: {hint}", printable(&url));
             return Ok(Exit::Usage);
         }
     };
@@ -182,12 +184,13 @@ pub fn explain(id: Option<&str>, format: Format, look: Look) -> anyhow::Result<E
 
 /// What to write instead.
 fn hint(text: &str, error: &UrlError) -> String {
-    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let rest = printable(plain_url(rest));
+    let (scheme, host, path) = plain_url(text);
+    let rest = format!("{host}{path}");
+    let rest = printable(&rest);
     match error {
-        UrlError::Scheme(scheme) if scheme == "http" => format!("write ws://{rest}"),
-        UrlError::Scheme(scheme) if scheme == "https" => format!("write wss://{rest}"),
-        UrlError::Syntax(_) if !text.contains("://") => {
+        UrlError::Scheme(_) if scheme == "http://" => format!("write ws://{rest}"),
+        UrlError::Scheme(_) if scheme == "https://" => format!("write wss://{rest}"),
+        UrlError::Syntax(_) if scheme.is_empty() => {
             format!("write ws://{rest}, or wss://{rest} for TLS")
         }
         UrlError::Credentials => {
@@ -197,9 +200,15 @@ fn hint(text: &str, error: &UrlError) -> String {
     }
 }
 
-/// A URL that did not parse, without what may be a token.
-fn plain_url(text: &str) -> &str {
-    text.split(['?', '#']).next().unwrap_or_default()
+/// A URL that did not parse as (scheme with `://`, host and port, path), without what may be a
+/// secret: user, password, query and fragment.
+fn plain_url(text: &str) -> (&str, &str, &str) {
+    let base = text.split(['?', '#']).next().unwrap_or_default();
+    let at = base.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = base.split_at(at);
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    (scheme, host, path)
 }
 
 fn settings(options: &Options, url: Url, tls: InspectTls) -> Settings {
