@@ -4,8 +4,9 @@ use anstyle::Style;
 
 use crate::probe::seen::Seen;
 use crate::report::probe::phases::{Phase, waterfall};
+use crate::report::probe::words;
 use crate::report::terminal::page::{DIM, Page};
-use crate::report::view::{millis, plain};
+use crate::report::view::plain;
 
 /// Columns of a name with its indent, and of a time.
 const NAME: usize = 13;
@@ -35,10 +36,7 @@ impl Page {
 
     fn phase(&mut self, phase: &Phase, indent: &str, length: f64) {
         let name = format!("{indent}{}", phase.name);
-        let mut line = format!(
-            "{name:<NAME$} {:>TIME$}",
-            format!("{} ms", millis(phase.took_ms))
-        );
+        let mut line = format!("{name:<NAME$} {:>TIME$}", words::time(phase.took_ms));
         let mut column = NAME + TIME + 3;
         if self.look.width >= ROOMY {
             line += &format!("  {}", bar(phase, length));
