@@ -43,10 +43,9 @@ pub async fn look(settings: &Settings, seen: &mut Seen, tell: Tell<'_>) {
     let handshake = seen.handshake.clone().filter(Exchange::is_upgrade);
     if let (Some(handshake), Some(open)) = (handshake, open) {
         tell("talking, and holding connections idle");
-        let (session, watch) = (&mut seen.session, &mut seen.watch);
-        let talking = async { *session = Some(session::session(&path, &handshake, open).await) };
-        let watching = async { *watch = watch::watch(&path).await };
-        tokio::join!(talking, watching);
+        let talking = session::session(&path, &handshake, open);
+        let (session, watch) = tokio::join!(talking, watch::watch(&path));
+        (seen.session, seen.watch) = (Some(session), watch);
         if settings.watching.clients > 0 {
             tell("opening many connections");
             seen.crowd = crowd::crowd(&path).await;
@@ -74,8 +73,11 @@ async fn first(
         Ok(came) => came,
         Err(_) => {
             seen.handshake = Some(still_silent(path));
-            let comparing = compare::compare(path, seen, tell, deadline);
+            let mut meanwhile = seen.clone();
+            meanwhile.handshake = Some(still_silent(path));
+            let comparing = compare::compare(path, &mut meanwhile, tell, deadline);
             let (came, ()) = tokio::join!(handshake, comparing);
+            seen.compared = meanwhile.compared;
             came
         }
     };
