@@ -129,53 +129,36 @@ fn status(exchange: &Exchange) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::seen::{Answer, CrowdMember, Millis, Variation};
+    use crate::probe::seen::Variation;
+    use crate::report::probe::fixture::{answer, exchange, member, round, upgrade};
 
-    fn exchange(status: u16) -> Exchange {
-        Exchange {
-            asked: Variation::Again,
-            at_ms: Millis(0.0),
-            address: String::new(),
-            first_byte_ms: None,
-            took_ms: Millis(1.0),
-            outcome: Outcome::Answer(Answer {
-                status,
-                ..Answer::default()
-            }),
-        }
+    fn busy() -> Outcome {
+        answer(503, "Busy", &[], "")
     }
 
     #[test]
     fn handshakes_are_told_by_their_changes() {
         let mut watch = Watch::default();
         assert_eq!(rounds(&watch), None);
-        for (second, status) in [(1.0, 101), (2.0, 101), (3.0, 502), (4.0, 502), (5.0, 101)] {
-            watch.rounds.push(Round {
-                at_ms: Millis(second * 1e3),
-                exchange: exchange(status),
-                closed: None,
-                reason: String::new(),
-                node: None,
-                open: 1,
-            });
+        let outcomes = [upgrade(), upgrade(), busy(), busy(), upgrade()];
+        for (second, outcome) in outcomes.into_iter().enumerate() {
+            watch.rounds.push(round(second as f64 * 1e3, outcome));
         }
         assert_eq!(
             rounds(&watch).as_deref(),
-            Some("5: 101 from 1.0 s, 502 from 3.0 s, 101 from 5.0 s")
+            Some("5: 101 from 0.0 s, 503 from 2.0 s, 101 from 4.0 s")
         );
     }
 
     #[test]
     fn a_crowd_is_counted_by_what_came() {
-        let member = |status| CrowdMember {
-            exchange: exchange(status),
-            ended: None,
-        };
         let many = Crowd {
             planned: 5,
-            members: [101, 101, 503, 503, 503].map(member).into(),
-            after_closing: Some(exchange(101)),
-            after_pause: None,
+            members: [upgrade(), upgrade(), busy(), busy(), busy()]
+                .map(member)
+                .into(),
+            after_closing: Some(exchange(Variation::Again, upgrade())),
+            ..Crowd::default()
         };
         assert_eq!(
             crowd(&many),
