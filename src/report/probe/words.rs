@@ -250,7 +250,7 @@ pub fn quoted(text: &str) -> String {
     format!("\"{}\"", short(text))
 }
 
-/// At most [`SHORT`] characters.
+/// At most 80 characters.
 pub fn short(text: &str) -> String {
     match text.char_indices().nth(SHORT) {
         Some((at, _)) => format!("{}...", &text[..at]),
