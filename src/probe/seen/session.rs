@@ -1,11 +1,12 @@
 //! What happened on an open WebSocket connection.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Millis, escaped};
 
 /// How TCP stands; only what tells a dead path from a silent peer (`TCP_INFO`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tcp {
     /// Segments that nobody acknowledged.
     pub unacknowledged: u32,
@@ -18,7 +19,7 @@ pub struct Tcp {
 }
 
 /// A frame that came, as far as it is worth keeping.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FrameSeen {
     /// From the 101.
     pub at_ms: Millis,
@@ -33,7 +34,7 @@ pub struct FrameSeen {
 }
 
 /// A breach of RFC 6455 by the peer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Violation {
     /// From the 101.
     pub at_ms: Millis,
@@ -46,7 +47,7 @@ pub struct Violation {
 }
 
 /// How a connection ended before we ended it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ended {
     /// From the 101.
     pub at_ms: Millis,
@@ -61,7 +62,7 @@ pub struct Ended {
 }
 
 /// An end that came as the answer to one message of ours.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Provoked {
     /// What had been sent.
     pub by: StepKind,
@@ -70,7 +71,7 @@ pub struct Provoked {
 }
 
 /// One control ping of a series.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PingSeen {
     /// From the 101 of its connection.
     pub sent_ms: Millis,
@@ -79,7 +80,7 @@ pub struct PingSeen {
 }
 
 /// What was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepKind {
     /// A control ping with a payload.
@@ -99,7 +100,7 @@ pub enum StepKind {
 }
 
 /// What came of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// A pong with the payload intact.
@@ -121,7 +122,7 @@ pub enum Reply {
 }
 
 /// One thing sent on the session.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// What.
     pub kind: StepKind,
@@ -136,7 +137,7 @@ pub struct Step {
 }
 
 /// One session.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Session {
     /// The subprotocol chosen.
