@@ -11,7 +11,7 @@ mod watch;
 pub use exchange::{AcceptCheck, Answer, Exchange, Outcome, Variation};
 pub use route::{Certificate, Resolved, Route, TcpOpened, TlsProblem, TlsSeen};
 pub use session::{Ended, FrameSeen, Reply, Session, Step, StepKind, Tcp, Violation};
-pub use watch::{Crowd, CrowdMember, Hold, HoldKind, Round, Watch};
+pub use watch::{Crowd, CrowdMember, Hold, HoldKind, Round, Watch, Why};
 
 use std::time::Duration;
 
