@@ -10,6 +10,8 @@ mod route;
 mod session;
 mod watch;
 
+use std::cell::Cell;
+
 use tokio::time::Instant;
 
 use super::Settings;
@@ -51,8 +53,13 @@ pub async fn look(settings: &Settings, seen: &mut Seen, tell: Tell<'_>) {
     let handshake = seen.handshake.clone().filter(Exchange::is_upgrade);
     if let (Some(handshake), Some(open)) = (handshake, open) {
         tell("talking, and holding connections idle");
-        let talking = session::session(&path, &handshake, open);
-        let (session, watch) = tokio::join!(talking, watch::watch(&path));
+        let talking = Cell::new(true);
+        let session = async {
+            let session = session::session(&path, &handshake, open).await;
+            talking.set(false);
+            session
+        };
+        let (session, watch) = tokio::join!(session, watch::watch(&path, &handshake, &talking));
         (seen.session, seen.watch) = (Some(session), watch);
         if settings.watching.clients > 0 {
             tell("opening many connections");

@@ -14,7 +14,7 @@ pub use route::{Certificate, Resolved, Route, TcpOpened, TlsProblem, TlsSeen};
 pub use session::{
     Ended, FrameSeen, PingSeen, Provoked, Reply, Session, Step, StepKind, Tcp, Violation,
 };
-pub use watch::{Crowd, CrowdMember, Hold, HoldKind, Round, Watch};
+pub use watch::{Crowd, CrowdMember, Hold, HoldKind, Round, Watch, Why};
 
 use std::time::Duration;
 

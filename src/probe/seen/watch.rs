@@ -50,6 +50,29 @@ pub struct Hold {
     pub final_pong: Option<bool>,
     /// How TCP stood when a ping went unanswered.
     pub tcp: Option<Tcp>,
+    /// We ended it early, to see whether that makes room for another.
+    #[serde(default)]
+    pub freed: bool,
+    /// The longest time between two pings (or unasked pongs, or texts) of ours that it lived through.
+    #[serde(default)]
+    pub longest_gap_ms: Millis,
+}
+
+/// What a handshake of the watch was made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// To see whether handshakes still work; closed at once.
+    #[default]
+    Look,
+    /// To hold the connection.
+    Hold,
+    /// At once after a refusal.
+    Retry,
+    /// After a pause without any handshake, nothing closed meanwhile.
+    AfterPause,
+    /// Right after one of our own connections was closed.
+    AfterClosing,
 }
 
 /// A new handshake made during the watch.
@@ -67,6 +90,12 @@ pub struct Round {
     pub node: Option<String>,
     /// Connections of this probe that were open at that moment, this one not counted.
     pub open: u32,
+    /// What it was made for.
+    #[serde(default)]
+    pub why: Why,
+    /// It had no answer until one of our connections was closed: how long after that the answer came.
+    #[serde(default)]
+    pub answered_after_closing_ms: Option<Millis>,
 }
 
 /// Holds and handshakes over the same time.
@@ -92,6 +121,9 @@ pub struct CrowdMember {
     pub exchange: Exchange,
     /// A close that came while it was held.
     pub ended: Option<Ended>,
+    /// A handshake without an answer got one when others were closed: how long after.
+    #[serde(default)]
+    pub answered_after_closing_ms: Option<Millis>,
 }
 
 /// Connections opened one after the other and held.
@@ -102,6 +134,8 @@ pub struct Crowd {
     pub planned: u32,
     /// In order.
     pub members: Vec<CrowdMember>,
+    /// One more, after a pause with all of them still open.
+    pub after_waiting: Option<Exchange>,
     /// One more, once half of them were closed.
     pub after_closing: Option<Exchange>,
     /// One more, after a pause with none open.
