@@ -79,7 +79,7 @@ static CN_ONLY: Entry = Entry {
         product: Product::AnyProxy,
         snippet: "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 365 \\\n  -subj /CN=ws.example.com -addext subjectAltName=DNS:ws.example.com",
     }],
-    limits: "OpenSSL alone still accepts such a certificate; browsers, Go, Python, Node and rustls refuse it.",
+    limits: "OpenSSL and programs built on it may still accept such a certificate; browsers, Go and rustls refuse it.",
 };
 
 fn ask(seen: &Seen) -> Vec<Finding> {
@@ -114,7 +114,7 @@ fn nameless(own: &Certificate, host: &str) -> Finding {
     match &own.common_name {
         Some(name) if is_for(std::slice::from_ref(name), host) => {
             Finding::new(&CN_ONLY).titled(format!(
-                "The certificate names {host} only in its CN and has no subjectAltName (SAN): browsers and most clients refuse it"
+                "The certificate names {host} only in its CN and has no subjectAltName (SAN): browsers and many other clients refuse it"
             ))
         }
         Some(name) => Finding::new(&WRONG).titled(format!(
