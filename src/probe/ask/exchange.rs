@@ -133,7 +133,7 @@ impl Path<'_> {
 }
 
 /// Sends `bytes` and reads the head of the answer into `received`; what is left there starts with it.
-async fn head(
+pub(super) async fn head(
     line: &mut Line,
     bytes: &[u8],
     received: &mut Vec<u8>,
@@ -192,7 +192,8 @@ fn is_interim(status: u16) -> bool {
     (100..200).contains(&status) && status != 101
 }
 
-fn no_head(error: HeadError, received: &[u8], end: Option<String>) -> Outcome {
+/// What came instead of a head.
+pub(super) fn no_head(error: HeadError, received: &[u8], end: Option<String>) -> Outcome {
     let bytes = escaped(received, TEXT);
     match error {
         _ if received.is_empty() => Outcome::NoBytes { end },
@@ -204,7 +205,8 @@ fn no_head(error: HeadError, received: &[u8], end: Option<String>) -> Outcome {
     }
 }
 
-fn answer(head: &Head, key: &str) -> Answer {
+/// A head as it is kept; `key` is the one sent.
+pub(super) fn answer(head: &Head, key: &str) -> Answer {
     let mut answer = Answer {
         version: format!("1.{}", head.minor),
         status: head.status,

@@ -1,6 +1,7 @@
 //! Asking: the only part of a probe that touches the network.
 
 pub mod compare;
+mod connect;
 mod crowd;
 mod exchange;
 mod request;
@@ -11,7 +12,7 @@ mod watch;
 use tokio::time::Instant;
 
 use super::Settings;
-use super::seen::{Asked, Exchange, Millis, Outcome, Route, Seen, Variation};
+use super::seen::{Asked, Exchange, Millis, Outcome, Route, Seen, TlsSeen, Variation};
 
 pub use exchange::{Path, Upgraded};
 pub use request::request;
@@ -33,8 +34,14 @@ pub async fn look(settings: &Settings, tell: Tell<'_>) -> Seen {
     tell("resolving");
     route::resolve(settings, &mut seen, deadline).await;
     tell("connecting");
-    let Some(path) = route::open(settings, &mut seen, started, deadline).await else {
+    let Some(address) = route::open(settings, &mut seen, started, deadline).await else {
         return seen;
+    };
+    let guarded = guarded(settings, &mut seen);
+    let path = Path {
+        settings: guarded.as_ref().unwrap_or(settings),
+        address,
+        started,
     };
     if !seen.routes.iter().any(Route::is_open) {
         compare::compare(&path, &mut seen, tell, deadline).await;
@@ -60,6 +67,17 @@ pub async fn look(settings: &Settings, tell: Tell<'_>) -> Seen {
     };
     compare::compare(&path, &mut seen, tell, deadline).await;
     seen
+}
+
+/// The settings without secrets, when no server with a trusted certificate answered and the user did
+/// not say that this does not matter.
+fn guarded(settings: &Settings, seen: &mut Seen) -> Option<Settings> {
+    let trusted = |tls: &TlsSeen| tls.problem.is_none() && tls.distrust.is_none();
+    let mut tls = seen.routes.iter().filter_map(|route| route.tls.as_ref());
+    let distrusted = seen.asked.secure && !tls.any(trusted);
+    let secret = seen.asked.query || !seen.asked.credentials.is_empty();
+    seen.asked.withheld = distrusted && secret && !settings.insecure;
+    seen.asked.withheld.then(|| settings.without_secrets())
 }
 
 /// The handshake as asked for. While it stays silent, the comparisons that decide about silence are
@@ -128,6 +146,8 @@ fn asked(settings: &Settings) -> Asked {
         header_bytes: settings.headers.iter().map(|(_, v)| v.len()).sum(),
         proxy: (settings.proxy.as_ref()).map(|p| format!("{}:{}", p.host, p.port)),
         own_ca: settings.own_ca,
+        client_certificate: settings.tls.has_client_certificate(),
+        withheld: false,
         insecure: settings.insecure,
         timeout_ms: Millis::from(settings.timeout),
         at: settings.now,

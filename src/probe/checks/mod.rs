@@ -50,15 +50,17 @@ pub fn diagnose(seen: &Seen) -> Diagnosis {
     }
     findings.sort_by_key(|f| (std::cmp::Reverse(f.severity), f.layer));
     silence_upper_layers(&mut findings);
+    let could_not = route::could_not(seen);
     let worst = findings.iter().map(|f| f.severity).max();
     let health = match worst {
+        _ if could_not.is_some() => Health::CouldNotProbe,
         Some(Severity::Fault) => Health::Faulty,
         Some(Severity::Undecided) => Health::Undecided,
         _ => Health::Healthy,
     };
     Diagnosis {
         health,
-        could_not: None,
+        could_not,
         findings,
         products,
     }

@@ -65,6 +65,12 @@ pub struct Asked {
     pub proxy: Option<String>,
     /// A CA bundle was given.
     pub own_ca: bool,
+    /// A client certificate was given.
+    #[serde(default)]
+    pub client_certificate: bool,
+    /// The server's certificate is not trusted, so credentials and the query were not sent.
+    #[serde(default)]
+    pub withheld: bool,
     /// Certificates are not to be judged.
     pub insecure: bool,
     /// The limit for one probe without its slow part.

@@ -9,4 +9,4 @@ mod tls;
 
 pub use head::{Head, HeadError, MAX_HEAD, parse_head};
 pub use line::{ConnectFault, End, Line, Read, TcpState};
-pub use tls::{InspectTls, TlsFault, TlsSeen};
+pub use tls::{Distrust, InspectTls, TlsFault, TlsSeen};

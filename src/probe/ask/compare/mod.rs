@@ -1,10 +1,12 @@
 //! More requests, made only to decide between causes that are still open.
 //!
-//! What to ask next is decided by two pure functions from what was seen so far: [`silence`] when no
-//! HTTP answer came, [`refusal`] when one came that is no good 101. Each gives a batch; a batch is
+//! What to ask next is decided by pure functions from what was seen so far: [`scheme`] when TLS may be
+//! where none is expected or the reverse, [`silence`] when no HTTP answer came, [`refusal`] when one
+//! came that is no good 101. Each gives a batch; a batch is
 //! asked at the same time, each request on a connection of its own.
 
 pub mod refusal;
+pub mod scheme;
 pub mod silence;
 
 use futures_util::future::join_all;
@@ -19,12 +21,12 @@ const MAX_COMPARED: usize = 24;
 
 /// What would decide now; empty when nothing would.
 pub fn next(seen: &Seen) -> Vec<Variation> {
-    let mut batch = silence::next(seen);
-    // What one wants more than once it wants so; what two want is asked once.
-    let more: Vec<_> = (refusal::next(seen).into_iter())
-        .filter(|v| !batch.contains(v))
-        .collect();
-    batch.extend(more);
+    let mut batch: Vec<Variation> = Vec::new();
+    for mut wanted in [scheme::next(seen), silence::next(seen), refusal::next(seen)] {
+        // What two want is asked once; what one wants more than once it wants so.
+        wanted.retain(|variation| !batch.contains(variation));
+        batch.extend(wanted);
+    }
     batch
 }
 
