@@ -98,16 +98,32 @@ pub fn all_told(seen: &Seen) -> Vec<String> {
     match repeats.as_slice() {
         [] => {}
         [one] => lines.push(told(one)),
-        several => {
-            let each: Vec<_> = several.iter().map(|e| outcome(e)).collect();
-            let count = several.len();
-            lines.push(format!(
-                "the same handshake {count} times more: {}",
-                each.join("; ")
-            ));
-        }
+        several => lines.push(repeated(several)),
     }
     lines
+}
+
+/// Many handshakes in one line; those that went alike are told once, with the longest time.
+fn repeated(several: &[&Exchange]) -> String {
+    let mut kinds: Vec<(&Exchange, usize)> = Vec::new();
+    for &one in several {
+        match kinds.iter_mut().find(|(kind, _)| kind.same_as(one)) {
+            Some((longest, count)) => {
+                *count += 1;
+                if one.took_ms.0 > longest.took_ms.0 {
+                    *longest = one;
+                }
+            }
+            None => kinds.push((one, 1)),
+        }
+    }
+    let count = several.len();
+    let told = |&(longest, times): &(&Exchange, usize)| match times {
+        1 => outcome(longest),
+        _ => format!("{times} times {}", outcome(longest)),
+    };
+    let each: Vec<_> = kinds.iter().map(told).collect();
+    format!("the same handshake, {count} more: {}", each.join("; "))
 }
 
 /// The first of bytes that are escaped already; an escape is not cut in two.

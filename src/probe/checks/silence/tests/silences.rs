@@ -292,3 +292,20 @@ fn what_makes_a_closed_upgrade_open_is_named() {
     assert!(with(Variation::Path("/".into())).contains("opens at /"));
     assert!(with(Variation::WithoutOrigin).contains("because of its Origin"));
 }
+
+#[test]
+fn repeats_that_went_alike_are_told_once() {
+    let others = vec![
+        (PlainGet, status(426), 3.0),
+        (Again, opens(), 3.0),
+        (Again, ends("FIN"), 2.0),
+        (Again, opens(), 7.0),
+    ];
+    let finding = &ours(&seen(ends("FIN"), 1.0, others))[0];
+    let last = finding.observed.last().unwrap();
+    assert_eq!(
+        last,
+        "the same handshake, 3 more: 2 times answered 101 in 7 ms; closed with FIN after 2 ms, \
+         without a byte"
+    );
+}
