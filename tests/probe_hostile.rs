@@ -166,9 +166,10 @@ async fn probe(peer: Peer) -> (Seen, Diagnosis) {
     let settings = settings(address);
     let started = Instant::now();
     let mut quiet = |_: &str| {};
-    let looking = probe::look(&settings, &mut quiet);
-    let seen = tokio::time::timeout(PATIENCE, looking).await;
-    let seen = seen.unwrap_or_else(|_| panic!("{peer:?}: still looking after {PATIENCE:?}"));
+    let mut seen = Seen::default();
+    let looking = probe::look(&settings, &mut seen, &mut quiet);
+    let looked = tokio::time::timeout(PATIENCE, looking).await;
+    looked.unwrap_or_else(|_| panic!("{peer:?}: still looking after {PATIENCE:?}"));
     let text = serde_json::to_string(&seen).expect("plain data");
     assert!(text.len() < RECORD, "{peer:?}: {} bytes kept", text.len());
     let diagnosis = probe::diagnose(&seen);

@@ -1,11 +1,12 @@
 //! One request on a connection of its own, and what came back.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Millis;
 
 /// What was sent: the handshake asked for, or one that differs from it in one thing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Variation {
     /// The handshake as asked for.
@@ -55,7 +56,7 @@ pub enum Variation {
 }
 
 /// Whether Sec-WebSocket-Accept fits the key (RFC 6455 4.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AcceptCheck {
     /// No such header.
@@ -68,7 +69,7 @@ pub enum AcceptCheck {
 }
 
 /// An HTTP answer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Answer {
     /// `1.0` or `1.1`.
     pub version: String,
@@ -136,7 +137,7 @@ fn settled(body: &str) -> String {
 }
 
 /// What came of a request. Ends are `FIN`, `RST`, `close_notify`, `alert NAME`, or the system's words.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// TCP did not open: `refused`, `timeout`, `unreachable`, or the system's words.
@@ -167,7 +168,7 @@ pub enum Outcome {
 }
 
 /// One request and its outcome.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Exchange {
     /// What was sent.
     pub asked: Variation,

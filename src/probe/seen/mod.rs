@@ -11,15 +11,20 @@ mod watch;
 
 pub use exchange::{AcceptCheck, Answer, Exchange, Outcome, Variation};
 pub use route::{Certificate, Resolved, Route, TcpOpened, TlsProblem, TlsSeen};
-pub use session::{Ended, FrameSeen, Reply, Session, Step, StepKind, Tcp, Violation};
+pub use session::{
+    Ended, FrameSeen, PingSeen, Provoked, Reply, Session, Step, StepKind, Tcp, Violation,
+};
 pub use watch::{Crowd, CrowdMember, Hold, HoldKind, Round, Watch};
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds, with microseconds behind the point.
-#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Millis(pub f64);
 
@@ -37,7 +42,7 @@ impl Millis {
 }
 
 /// The target and what the user gave with it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Asked {
     /// Without its query.
     pub url: String,
@@ -80,7 +85,7 @@ pub struct Asked {
 }
 
 /// Everything seen, in the order it was looked for. What was not looked for is `None` or empty.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Seen {
     /// The question.

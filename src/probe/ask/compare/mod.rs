@@ -22,10 +22,12 @@ const MAX_COMPARED: usize = 24;
 /// What would decide now; empty when nothing would.
 pub fn next(seen: &Seen) -> Vec<Variation> {
     let mut batch: Vec<Variation> = Vec::new();
-    for mut wanted in [scheme::next(seen), silence::next(seen), refusal::next(seen)] {
-        // What two want is asked once; what one wants more than once it wants so.
-        wanted.retain(|variation| !batch.contains(variation));
-        batch.extend(wanted);
+    for wanted in [scheme::next(seen), silence::next(seen), refusal::next(seen)] {
+        // What one wants more than once it wants so; what two want is asked once.
+        let more: Vec<_> = (wanted.into_iter())
+            .filter(|v| !batch.contains(v))
+            .collect();
+        batch.extend(more);
     }
     batch
 }
