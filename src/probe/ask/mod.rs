@@ -12,7 +12,7 @@ mod watch;
 
 use std::cell::Cell;
 
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::Settings;
 use super::seen::{Asked, Exchange, Millis, Outcome, Route, Seen, TlsSeen, Variation};
@@ -67,8 +67,14 @@ pub async fn look(settings: &Settings, seen: &mut Seen, tell: Tell<'_>) {
         }
     }
     // What a session showed may need a comparison too; the session took time of its own.
+    // A handshake that was slow once is given the time to be so again.
+    let took = seen.handshake.as_ref().map_or(0.0, |h| h.took_ms.seconds());
+    let again = Duration::try_from_secs_f64(1.5 * took).unwrap_or_default();
+    let patience = (settings.timeout / PATIENCE)
+        .max(again)
+        .min(settings.timeout);
     let deadline = match seen.session {
-        Some(_) => Instant::now() + settings.timeout / PATIENCE,
+        Some(_) => Instant::now() + patience,
         None => deadline,
     };
     compare::compare(&path, seen, tell, deadline).await;

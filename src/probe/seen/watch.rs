@@ -59,7 +59,7 @@ pub struct Hold {
 }
 
 /// What a handshake of the watch was made for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// To see whether handshakes still work; closed at once.

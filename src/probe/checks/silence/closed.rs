@@ -70,9 +70,9 @@ static CLOSED: Entry = Entry {
         APPLICATION,
         ANOTHER_PROTOCOL,
         ON_PURPOSE,
+        NOTHING_BEHIND,
         CRASHES,
         NOT_ALLOWED,
-        NOTHING_BEHIND,
         PROXY_V2,
     ],
     fixes: CLOSED_FIXES,
@@ -217,9 +217,8 @@ fn before_anything(seen: &Seen, how: &str) -> Finding {
             .only(keep);
     }
     let title = format!(
-        "TCP opens, and the connection is {how}; it is closed even when nothing is sent: like a \
-         TCP (layer 4) balancer with no working server behind it, or a process that closes what \
-         it accepts"
+        "TCP opens, and the connection is {how}, even when nothing is sent: no working server \
+         behind a TCP (layer 4) balancer, or a process that closes what it accepts"
     );
     let reset = |e: &Exchange| e.end() == Some("RST");
     let resets = (seen.handshake.iter()).chain(&seen.compared).any(reset);

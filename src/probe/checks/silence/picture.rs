@@ -4,7 +4,7 @@ use crate::probe::ask::compare::silence::ENGINE_IO;
 use crate::probe::seen::{Exchange, Millis, Outcome, Seen, Variation};
 
 /// Engine.IO destroys an upgrade that nobody took after a second (`destroyUpgradeTimeout`).
-const DESTROY_MS: std::ops::RangeInclusive<f64> = 900.0..=1_600.0;
+pub const DESTROY_MS: std::ops::RangeInclusive<f64> = 900.0..=1_600.0;
 
 /// Kinds of handshakes that got no byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

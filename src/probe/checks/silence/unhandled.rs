@@ -1,6 +1,6 @@
 //! An ordinary GET is answered, the upgrade is not.
 
-use super::picture::{Picture, picture, speaks_engine_io};
+use super::picture::{DESTROY_MS, Picture, picture, speaks_engine_io};
 use super::with_all;
 use super::words::{ending, outcome, span};
 use crate::probe::checks::Check;
@@ -90,6 +90,11 @@ static CLOSED: Entry = Entry {
         (
             "a rule closes upgrades on purpose (nginx `return 444`, a WAF or firewall)",
             "its configuration and log",
+        ),
+        (
+            "a Socket.IO (Engine.IO) server with a path of its own: it closes other upgrades after \
+             destroyUpgradeTimeout, 1.0 s, which is the time seen here",
+            "the `path` that the application gives to Socket.IO",
         ),
     ],
     fixes: &[
@@ -226,7 +231,13 @@ fn ask(seen: &Seen) -> Vec<Finding> {
 fn closed(seen: &Seen, how: &str, got: &str) -> Finding {
     let opens = |v: Variation| seen.to(&v).is_some_and(Exchange::is_upgrade);
     let spoke = |v: Variation| seen.to(&v).is_some_and(Exchange::spoke);
-    let finding = Finding::new(&CLOSED);
+    // The time of Engine.IO is told where it fits, and nowhere else.
+    let handshake = seen.handshake.as_ref();
+    let second = handshake.is_some_and(|h| DESTROY_MS.contains(&h.took_ms.0));
+    let finding = match second {
+        true => Finding::new(&CLOSED),
+        false => Finding::new(&CLOSED).only(&[0, 1, 2, 3]),
+    };
     let root = || Variation::Path("/".to_owned());
     let path = &seen.asked.path;
     if opens(Variation::WithoutOrigin) {
@@ -247,9 +258,10 @@ fn closed(seen: &Seen, how: &str, got: &str) -> Finding {
             ))
             .only(&[0, 1]);
     }
-    let here_too = match speaks_engine_io(seen) {
-        true => "; a Socket.IO server answers at /socket.io/ of this host",
-        false => "",
+    let here_too = match (speaks_engine_io(seen), second) {
+        (true, _) => "; a Socket.IO server answers at /socket.io/ of this host",
+        (false, true) => "; 1.0 s is when Socket.IO closes upgrades at a path that is not its own",
+        (false, false) => "",
     };
     let elsewhere = match spoke(root()) {
         true => "; the handshake for / is answered: it is this path",

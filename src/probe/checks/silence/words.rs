@@ -12,11 +12,11 @@ pub fn span(Millis(ms): Millis) -> String {
     }
 }
 
-/// How a connection without a byte went: `closed with FIN after 3 ms`, `silent for 5.0 s`.
+/// How a connection without a byte went: `closed with FIN after 3 ms`, `no byte in 5.0 s`.
 pub fn ending(exchange: &Exchange) -> String {
     let took = span(exchange.took_ms);
     match exchange.end() {
-        None => format!("no byte in {took}, then we stopped waiting"),
+        None => format!("no byte in {took}"),
         Some("FIN") => format!("closed with FIN after {took}, without a byte"),
         Some("RST") => format!("reset with RST after {took}, without a byte"),
         Some(end) => format!("ended with {end} after {took}, without a byte"),
@@ -90,25 +90,63 @@ pub fn told(exchange: &Exchange) -> String {
     format!("{}: {}", request(&exchange.asked), outcome(exchange))
 }
 
-/// Evidence of all that was asked: the handshake, then the others, repeats counted together.
+/// Evidence of all that was asked: the handshake, what went another way, and, told together, what
+/// went the same way.
 pub fn all_told(seen: &Seen) -> Vec<String> {
-    let repeats: Vec<_> = seen.all_to(&Variation::Again).collect();
     let mut lines: Vec<_> = seen.handshake.iter().map(told).collect();
-    let others = seen.compared.iter();
-    lines.extend(others.filter(|e| e.asked != Variation::Again).map(told));
+    let repeats: Vec<_> = seen.all_to(&Variation::Again).collect();
+    let alike = |e: &Exchange| seen.handshake.as_ref().is_some_and(|h| silent_alike(h, e));
+    let others = (seen.compared.iter()).filter(|e| e.asked != Variation::Again);
+    let (same, different): (Vec<_>, Vec<_>) = others.partition(|e| alike(e));
+    lines.extend(different.into_iter().map(told));
+    let mut same: Vec<_> = same.iter().map(|e| request(&e.asked)).collect();
     match repeats.as_slice() {
         [] => {}
-        [one] => lines.push(told(one)),
-        several => {
-            let each: Vec<_> = several.iter().map(|e| outcome(e)).collect();
-            let count = several.len();
-            lines.push(format!(
-                "the same handshake {count} times more: {}",
-                each.join("; ")
-            ));
+        several if several.iter().all(|e| alike(e)) => {
+            same.push(format!("the same handshake {} more", times(several.len())));
         }
+        [one] => lines.push(told(one)),
+        several => lines.push(repeated(several)),
+    }
+    if !same.is_empty() {
+        lines.push(format!("no byte either for {}", same.join("; ")));
     }
     lines
+}
+
+/// Both got no byte, and both were ended or both left open.
+fn silent_alike(one: &Exchange, other: &Exchange) -> bool {
+    one.is_mute() && other.is_mute() && one.hangs() == other.hangs()
+}
+
+fn times(count: usize) -> String {
+    match count {
+        1 => "once".to_owned(),
+        _ => format!("{count} times"),
+    }
+}
+
+/// Many handshakes in one line; those that went alike are told once, with the longest time.
+fn repeated(several: &[&Exchange]) -> String {
+    let mut kinds: Vec<(&Exchange, usize)> = Vec::new();
+    for &one in several {
+        match kinds.iter_mut().find(|(kind, _)| kind.same_as(one)) {
+            Some((longest, count)) => {
+                *count += 1;
+                if one.took_ms.0 > longest.took_ms.0 {
+                    *longest = one;
+                }
+            }
+            None => kinds.push((one, 1)),
+        }
+    }
+    let count = several.len();
+    let told = |&(longest, times): &(&Exchange, usize)| match times {
+        1 => outcome(longest),
+        _ => format!("{times} times {}", outcome(longest)),
+    };
+    let each: Vec<_> = kinds.iter().map(told).collect();
+    format!("the same handshake, {count} more: {}", each.join("; "))
 }
 
 /// The first of bytes that are escaped already; an escape is not cut in two.

@@ -292,3 +292,32 @@ fn what_makes_a_closed_upgrade_open_is_named() {
     assert!(with(Variation::Path("/".into())).contains("opens at /"));
     assert!(with(Variation::WithoutOrigin).contains("because of its Origin"));
 }
+
+#[test]
+fn the_second_of_engine_io_is_named_where_it_fits() {
+    let causes = |took: f64| {
+        let others = but(all(&ends("FIN"), 1.0), vec![(PlainGet, status(404), 3.0)]);
+        found(&seen(ends("FIN"), took, others)).unwrap()
+    };
+    let (_, title, several) = causes(1_003.0);
+    assert!(title.contains("Socket.IO") && several == 5, "{title}");
+    let (_, title, several) = causes(3.0);
+    assert!(!title.contains("Socket.IO") && several == 4, "{title}");
+}
+
+#[test]
+fn repeats_that_went_alike_are_told_once() {
+    let others = vec![
+        (PlainGet, status(426), 3.0),
+        (Again, opens(), 3.0),
+        (Again, ends("FIN"), 2.0),
+        (Again, opens(), 7.0),
+    ];
+    let finding = &ours(&seen(ends("FIN"), 1.0, others))[0];
+    let last = finding.observed.last().unwrap();
+    assert_eq!(
+        last,
+        "the same handshake, 3 more: 2 times answered 101 in 7 ms; closed with FIN after 2 ms, \
+         without a byte"
+    );
+}
