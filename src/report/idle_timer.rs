@@ -23,7 +23,8 @@ pub fn warning(result: &RunResult) -> Option<String> {
     let pattern = pattern(&Histogram::decode(&quiet.histogram).ok()?)?;
     let ended: u64 = result.summary.closes.iter().map(|row| row.count).sum();
     let part = percent((pattern.count as f64 / ended.max(1) as f64 * 100.0).round() / 100.0);
-    let after = format!("{:.1} +- {:.1} s", pattern.middle, pattern.spread);
+    let spread = ((pattern.spread * 10.0).ceil() / 10.0).max(0.1);
+    let after = format!("{:.1} +- {spread:.1} s", pattern.middle);
     let hold = seconds((pattern.middle * 1.25).ceil()).replace(' ', "");
     let cause = match result.storms.is_empty() {
         true => "an idle timer, in the server or on the way to it",
