@@ -1,8 +1,10 @@
 //! Asking: the only part of a probe that touches the network.
 
 pub mod compare;
+mod connect;
 mod crowd;
 mod exchange;
+mod frames;
 mod request;
 mod route;
 mod session;
@@ -11,7 +13,7 @@ mod watch;
 use tokio::time::Instant;
 
 use super::Settings;
-use super::seen::{Asked, Exchange, Millis, Outcome, Route, Seen, Variation};
+use super::seen::{Asked, Exchange, Millis, Outcome, Route, Seen, TlsSeen, Variation};
 
 pub use exchange::{Path, Upgraded};
 pub use request::request;
@@ -31,8 +33,14 @@ pub async fn look(settings: &Settings, seen: &mut Seen, tell: Tell<'_>) {
     tell("resolving");
     route::resolve(settings, seen, deadline).await;
     tell("connecting");
-    let Some(path) = route::open(settings, seen, started, deadline).await else {
+    let Some(address) = route::open(settings, seen, started, deadline).await else {
         return;
+    };
+    let guarded = guarded(settings, seen);
+    let path = Path {
+        settings: guarded.as_ref().unwrap_or(settings),
+        address,
+        started,
     };
     if !seen.routes.iter().any(Route::is_open) {
         compare::compare(&path, seen, tell, deadline).await;
@@ -59,6 +67,17 @@ pub async fn look(settings: &Settings, seen: &mut Seen, tell: Tell<'_>) {
     compare::compare(&path, seen, tell, deadline).await;
 }
 
+/// The settings without secrets, when no server with a trusted certificate answered and the user did
+/// not say that this does not matter.
+fn guarded(settings: &Settings, seen: &mut Seen) -> Option<Settings> {
+    let trusted = |tls: &TlsSeen| tls.problem.is_none() && tls.distrust.is_none();
+    let mut tls = seen.routes.iter().filter_map(|route| route.tls.as_ref());
+    let distrusted = seen.asked.secure && !tls.any(trusted);
+    let secret = seen.asked.query || !seen.asked.credentials.is_empty();
+    seen.asked.withheld = distrusted && secret && !settings.insecure;
+    seen.asked.withheld.then(|| settings.without_secrets())
+}
+
 /// The handshake as asked for. While it stays silent, the comparisons that decide about silence are
 /// made beside it, so that both end within the limit.
 async fn first(
@@ -75,8 +94,20 @@ async fn first(
             seen.handshake = Some(still_silent(path));
             let mut meanwhile = seen.clone();
             meanwhile.handshake = Some(still_silent(path));
-            let comparing = compare::compare(path, &mut meanwhile, tell, deadline);
-            let (came, ()) = tokio::join!(handshake, comparing);
+            let came = {
+                let comparing = compare::compare(path, &mut meanwhile, tell, deadline);
+                let mut comparing = std::pin::pin!(comparing);
+                tokio::select! {
+                    came = handshake.as_mut() => {
+                        // Late, but open: it is not left alone for comparisons of a silence that ended.
+                        if came.1.is_none() {
+                            comparing.await;
+                        }
+                        came
+                    }
+                    () = comparing.as_mut() => handshake.await,
+                }
+            };
             seen.compared = meanwhile.compared;
             came
         }
@@ -114,6 +145,8 @@ fn asked(settings: &Settings) -> Asked {
         header_bytes: settings.headers.iter().map(|(_, v)| v.len()).sum(),
         proxy: (settings.proxy.as_ref()).map(|p| format!("{}:{}", p.host, p.port)),
         own_ca: settings.own_ca,
+        client_certificate: settings.tls.has_client_certificate(),
+        withheld: false,
         insecure: settings.insecure,
         timeout_ms: Millis::from(settings.timeout),
         at: settings.now,

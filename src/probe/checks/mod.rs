@@ -50,8 +50,8 @@ pub fn diagnose(seen: &Seen) -> Diagnosis {
     }
     findings.sort_by_key(|f| (std::cmp::Reverse(f.severity), f.layer));
     silence_upper_layers(&mut findings);
+    let could_not = route::could_not(seen);
     let worst = findings.iter().map(|f| f.severity).max();
-    let could_not = could_not(seen);
     let health = match worst {
         _ if could_not.is_some() => Health::CouldNotProbe,
         Some(Severity::Fault) => Health::Faulty,
@@ -83,14 +83,6 @@ fn silence_upper_layers(findings: &mut Vec<Finding>) {
 /// Whether a WebSocket came up at all.
 fn opened(seen: &Seen) -> bool {
     seen.handshake.as_ref().is_some_and(Exchange::is_upgrade)
-}
-
-/// Why this machine got nowhere: then nothing was learnt about the path.
-fn could_not(seen: &Seen) -> Option<String> {
-    let faults = seen.routes.iter().map(|route| route.fault.as_deref());
-    let mut own = faults.map(|fault| fault.and_then(|f| f.strip_prefix("local: ")));
-    let first = own.next()??;
-    own.all(|fault| fault.is_some()).then(|| first.to_owned())
 }
 
 #[cfg(test)]

@@ -96,19 +96,20 @@ impl Answer {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Whether a header of that name (lower case) has this word in its list.
+    pub fn has_token(&self, name: &str, word: &str) -> bool {
+        let named = self.headers.iter().filter(|(n, _)| n == name);
+        named
+            .flat_map(|(_, value)| value.split(','))
+            .any(|token| token.trim().eq_ignore_ascii_case(word))
+    }
+
     /// A 101 that a client may accept.
     pub fn is_upgrade(&self) -> bool {
-        let has = |name: &str, word: &str| {
-            self.headers
-                .iter()
-                .filter(|(n, _)| n == name)
-                .flat_map(|(_, value)| value.split(','))
-                .any(|token| token.trim().eq_ignore_ascii_case(word))
-        };
         self.status == 101
             && self.accept == AcceptCheck::Right
-            && has("upgrade", "websocket")
-            && has("connection", "upgrade")
+            && self.has_token("upgrade", "websocket")
+            && self.has_token("connection", "upgrade")
     }
 
     /// The same status and the same body: what was different in the request did not matter.

@@ -4,13 +4,16 @@
 //! bounded when it is recorded, so that nobody downstream has to think of it.
 
 mod exchange;
+mod mute;
 mod route;
 mod session;
 mod watch;
 
 pub use exchange::{AcceptCheck, Answer, Exchange, Outcome, Variation};
 pub use route::{Certificate, Resolved, Route, TcpOpened, TlsProblem, TlsSeen};
-pub use session::{Ended, FrameSeen, Reply, Session, Step, StepKind, Tcp, Violation};
+pub use session::{
+    Ended, FrameSeen, PingSeen, Provoked, Reply, Session, Step, StepKind, Tcp, Violation,
+};
 pub use watch::{Crowd, CrowdMember, Hold, HoldKind, Round, Watch};
 
 use std::time::Duration;
@@ -67,6 +70,12 @@ pub struct Asked {
     pub proxy: Option<String>,
     /// A CA bundle was given.
     pub own_ca: bool,
+    /// A client certificate was given.
+    #[serde(default)]
+    pub client_certificate: bool,
+    /// The server's certificate is not trusted, so credentials and the query were not sent.
+    #[serde(default)]
+    pub withheld: bool,
     /// Certificates are not to be judged.
     pub insecure: bool,
     /// The limit for one probe without its slow part.

@@ -31,7 +31,7 @@ pub struct TcpOpened {
 pub enum TlsProblem {
     /// A fatal alert, in the words of RFC 8446 6: `ProtocolVersion`, `UnrecognisedName`, ...
     Alert(String),
-    /// The first bytes that came are not TLS.
+    /// The first bytes that came are not TLS; the bytes, escaped.
     NotTls(String),
     /// FIN.
     Closed,
@@ -92,6 +92,13 @@ pub struct TlsSeen {
     pub unreadable: Option<String>,
     /// The first reason a verifier meets not to trust it; `None`: trusted.
     pub distrust: Option<String>,
+    /// The reason that is left when dates and names are set aside; `None`: the chain leads to a
+    /// trusted root.
+    pub chain_distrust: Option<String>,
+    /// That reason is that no trusted root signed it.
+    pub unknown_issuer: bool,
+    /// Why the server's signature over the handshake could not be checked.
+    pub signature: Option<String>,
     /// Why it did not come up.
     pub problem: Option<TlsProblem>,
 }
