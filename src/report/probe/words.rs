@@ -121,6 +121,22 @@ pub fn not_looked_for(seen: &Seen) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
+/// Secrets that were kept back, which changes what a server answers.
+pub fn withheld(seen: &Seen) -> Option<&'static str> {
+    let text = "your credentials and the query were not sent: no server with a trusted certificate \
+                answered (--insecure sends them all the same)";
+    seen.asked.withheld.then_some(text)
+}
+
+/// What cannot be known from outside; an entry may say so itself.
+pub fn limits(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    if lower.contains("outside") || lower.contains("cannot be known") {
+        return text.to_owned();
+    }
+    format!("cannot be known from outside: {text}")
+}
+
 /// A request that was made, as a thing.
 pub fn variation(asked: &Asked, variation: &Variation) -> String {
     use Variation as V;
