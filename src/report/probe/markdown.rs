@@ -82,7 +82,7 @@ pub(super) fn push_remedies(text: &mut String, finding: &Finding) {
     push(text, &causes(finding));
     push(text, &fixes(finding));
     if !finding.limits.is_empty() {
-        let limits = inline(&words::limits(finding.limits));
+        let limits = inline(finding.limits);
         push(text, &format!("Limits: {limits}"));
     }
 }

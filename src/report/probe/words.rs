@@ -128,15 +128,6 @@ pub fn withheld(seen: &Seen) -> Option<&'static str> {
     seen.asked.withheld.then_some(text)
 }
 
-/// What cannot be known from outside; an entry may say so itself.
-pub fn limits(text: &str) -> String {
-    let lower = text.to_ascii_lowercase();
-    if lower.contains("outside") || lower.contains("cannot be known") {
-        return text.to_owned();
-    }
-    format!("cannot be known from outside: {text}")
-}
-
 /// A request that was made, as a thing.
 pub fn variation(asked: &Asked, variation: &Variation) -> String {
     use Variation as V;

@@ -44,7 +44,7 @@ impl Page {
             self.labelled("also", [more]);
         }
         if !finding.limits.is_empty() {
-            self.labelled("limits", [words::limits(finding.limits)]);
+            self.labelled("limits", [finding.limits]);
         }
     }
 
