@@ -129,7 +129,7 @@ mod tests {
             ("a|b", "`a`&#124;`b`"),
             ("GH-12 4f2a9c0012ab", "`GH-12 4f2a9c0012ab`"),
             ("- no list", "`-` no list"),
-            ("1. no list", "`1.` no list"),
+            ("1. no list", "`1`. no list"),
             ("x\n\n# y", "`x\\n\\n#` y"),
             ("", ""),
         ] {
