@@ -12,7 +12,7 @@ mod slow;
 mod tests;
 mod unhandled;
 mod unsteady;
-mod words;
+pub(super) mod words;
 
 use super::Check;
 use crate::probe::entry::Layer;
