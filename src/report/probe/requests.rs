@@ -44,11 +44,18 @@ pub fn requests(seen: &Seen) -> Vec<Request> {
         same: None,
         times: 1,
     });
-    let others = seen.compared.iter().map(|exchange| Request {
-        asked: words::variation(&seen.asked, &exchange.asked),
-        outcome: words::outcome(exchange),
-        same: (seen.handshake.as_ref()).map(|handshake| handshake.same_as(exchange)),
-        times: 1,
+    let others = seen.compared.iter().map(|exchange| {
+        let handshake = seen.handshake.as_ref();
+        let same = handshake.map(|handshake| handshake.same_as(exchange));
+        Request {
+            asked: words::variation(&seen.asked, &exchange.asked),
+            outcome: match same {
+                Some(true) => words::same_outcome(exchange),
+                _ => words::outcome(exchange),
+            },
+            same,
+            times: 1,
+        }
     });
     let mut all: Vec<Request> = Vec::new();
     for request in first.chain(others) {
