@@ -11,7 +11,7 @@ pub fn inline(text: &str) -> String {
     let text = plain(text);
     let parts: Vec<&str> = text.split('`').collect();
     // A backtick without its partner is a character like others.
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return words(&text, true);
     }
     let part = |(index, part): (usize, &&str)| match index % 2 {
