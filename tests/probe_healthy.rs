@@ -1,23 +1,21 @@
 //! A probe of paths on which nothing is wrong finds nothing: false alarms are bugs. Real proxies are
 //! used where they are installed.
 
+mod proxies;
 mod server_plan;
 
-use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use proxies::{Proxy, free_port, installed, start};
 use serde_json::Value;
 use server_plan::plan;
-use tempfile::TempDir;
 use wsbench::scenario::Behaviour;
 use wsbench::server::{Running, Server};
 
-/// No start of a proxy takes longer.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// A probe with default limits ends within 5 s on a quiet machine.
 const LONG: Duration = Duration::from_secs(40);
 /// Words that no reader may meet where all is well.
@@ -106,71 +104,6 @@ async fn echo(stream: tokio::net::TcpStream) {
             return;
         }
     }
-}
-
-/// A proxy with its files; it ends with the test.
-struct Proxy {
-    child: Child,
-    _directory: TempDir,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-/// A port below those that systems give to clients.
-fn free_port(from: u16) -> u16 {
-    let mut ports = from..from + 200;
-    let free = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    free.expect("one of two hundred ports is free")
-}
-
-fn installed(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut places: Vec<_> = std::env::split_paths(&path).collect();
-    places.push("/usr/sbin".into());
-    let found = places.iter().any(|place| place.join(program).is_file());
-    if !found {
-        println!("skipped: {program} is not installed");
-    }
-    found
-}
-
-/// Starts `program` with `configuration` in a directory of its own and waits until it listens.
-fn start(
-    program: &str,
-    configuration: &str,
-    port: u16,
-    arguments: fn(&Path) -> Vec<String>,
-) -> Proxy {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let configuration = configuration.replace("DIRECTORY", &directory.path().to_string_lossy());
-    fs::write(directory.path().join("conf"), configuration).expect("room for a file");
-    let child = Command::new(program)
-        .args(arguments(directory.path()))
-        .env(
-            "PATH",
-            "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/bin",
-        )
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("installed");
-    let mut proxy = Proxy {
-        child,
-        _directory: directory,
-    };
-    let until = Instant::now() + PATIENCE;
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        let ended = proxy.child.try_wait().expect("a child");
-        assert!(ended.is_none(), "{program} ended: {ended:?}");
-        assert!(Instant::now() < until, "{program} does not listen");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    proxy
 }
 
 const NGINX: &str = "

@@ -25,6 +25,8 @@ const MAX_INTERIM: usize = 8;
 const LISTEN: Duration = Duration::from_millis(1_500);
 /// How long the rest of a body and an ending are waited for, once the head is there.
 const BODY_WAIT: Duration = Duration::from_millis(300);
+/// How long an ending is waited for behind a whole body.
+const END_WAIT: Duration = Duration::from_millis(30);
 
 /// A way to the target that works: every further connection goes along it.
 #[derive(Clone, Debug)]
@@ -247,8 +249,13 @@ async fn body(
 ) {
     let length = answer.header("content-length");
     let announced: Option<usize> = length.and_then(|text| text.trim().parse().ok());
-    let until = deadline.min(Instant::now() + BODY_WAIT);
+    let whole = |received: &[u8]| announced.is_some_and(|l| received.len() - head.length >= l);
+    let mut until = deadline.min(Instant::now() + BODY_WAIT);
     while received.len() - head.length < MAX_BODY {
+        if whole(received) {
+            // An ending that belongs to it comes at once or not at all.
+            until = until.min(Instant::now() + END_WAIT);
+        }
         match line.read(received, until).await {
             Read::Bytes(_) => {}
             Read::Ended(how) => {
@@ -256,11 +263,6 @@ async fn body(
                 break;
             }
             Read::TimedOut => break,
-        }
-        // All of it: an ending that belongs to it comes at once or not at all.
-        let whole = announced.is_some_and(|length| received.len() - head.length >= length);
-        if whole && Instant::now() + Duration::from_millis(50) > until {
-            break;
         }
     }
     let body = &received[head.length..];

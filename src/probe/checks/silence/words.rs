@@ -35,7 +35,8 @@ pub fn outcome(exchange: &Exchange) -> String {
                 Some(server) => format!(" (Server: {server})"),
                 None => String::new(),
             };
-            let took = span(exchange.took_ms);
+            // Not how long a body and an ending were waited for.
+            let took = span(exchange.first_byte_ms.unwrap_or(exchange.took_ms));
             format!("answered {}{reason}{server} in {took}", answer.status)
         }
         Outcome::NoBytes { .. } => ending(exchange),

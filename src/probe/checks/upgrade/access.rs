@@ -282,9 +282,16 @@ fn ask(seen: &Seen) -> Vec<Finding> {
             } else {
                 "who asks is not visible"
             };
-            found.titled(format!(
-                "{answered}: a login is wanted (authentication {kind}), and no credential was sent; {who}"
-            ))
+            // RFC 9110 15.5.2 wants the header; checks of one's own in a handshake seldom send it.
+            match picture.answer.header("www-authenticate") {
+                Some(_) => found.titled(format!(
+                    "{answered}: a login is wanted (authentication {kind}), and no credential was sent; {who}"
+                )),
+                None => found.titled(format!(
+                    "{answered} without WWW-Authenticate: a token or cookie is wanted, or another Origin \
+                     than the one sent; {who}"
+                )),
+            }
         }
         Cause::CredentialsLost => lost(finding(&CREDENTIALS_LOST, &picture), seen, &answered),
         Cause::Forbidden => finding(&FORBIDDEN, &picture),

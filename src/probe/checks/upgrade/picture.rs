@@ -2,6 +2,7 @@
 
 use crate::probe::ask::compare::refusal::NO_PATH;
 use crate::probe::ask::compare::silence::ENGINE_IO;
+use crate::probe::checks::silence::words::span;
 use crate::probe::seen::{Answer, Exchange, Seen, Variation};
 
 /// A refused handshake, and what tells its causes apart.
@@ -53,6 +54,11 @@ impl<'a> Picture<'a> {
         self.seen.to(variation).is_some_and(Exchange::is_upgrade)
     }
 
+    /// How long the answer took, in words.
+    pub fn waited(&self) -> String {
+        span(self.exchange.first_byte_ms.unwrap_or(self.exchange.took_ms))
+    }
+
     /// One of these words stands in the answer (lower case).
     pub fn says(&self, words: &[&str]) -> bool {
         words.iter().any(|word| self.text.contains(word))
@@ -84,7 +90,9 @@ impl<'a> Picture<'a> {
         let greets = polling.is_some_and(|a| {
             a.status == 200 && a.body.contains("\"sid\"") && a.body.contains("pingInterval")
         });
+        let own_path = self.seen.asked.path.starts_with("/socket.io/") && self.answer.status == 400;
         greets
+            || own_path
             || ENGINE_IO_ERRORS
                 .iter()
                 .any(|e| self.answer.body.contains(e))

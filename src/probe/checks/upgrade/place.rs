@@ -244,8 +244,8 @@ fn ask(seen: &Seen) -> Vec<Finding> {
              complains about version 99{elsewhere}"
         )),
         Cause::WrongHost => finding(&WRONG_HOST, &picture).titled(format!(
-            "Another site answers ({answered}): no virtual host matches the Host {host}, and a default site \
-             took the request"
+            "Another site answers ({answered}), as when no virtual host matches the Host {host} and the \
+             default site takes the request"
         )),
         Cause::Page => {
             let found = finding(&PAGE, &picture);

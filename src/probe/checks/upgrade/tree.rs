@@ -179,8 +179,7 @@ fn names_version_or_key(picture: &Picture<'_>) -> bool {
 fn by_status(picture: &Picture<'_>) -> Cause {
     match picture.answer.status {
         300..400 => redirect::kind(picture).map_or(Cause::Unknown, Cause::Redirect),
-        426 if picture.answer.header("sec-websocket-version").is_some() => Cause::Version,
-        426 => Cause::NotForwarded,
+        426 => upgrade_required(picture),
         407 => Cause::ProxyLogin,
         429 => Cause::RateLimited,
         401 => credentials(picture),
@@ -195,6 +194,15 @@ fn by_status(picture: &Picture<'_>) -> Cause {
         504 | 408 | 524 | 460 | 598 | 599 => Cause::UpstreamTimeout,
         413 => Cause::TooLarge,
         _ => Cause::Unknown,
+    }
+}
+
+/// A server that lists its versions (RFC 6455 4.4) minds the version: it knows 13, or it does not.
+fn upgrade_required(picture: &Picture<'_>) -> Cause {
+    match picture.answer.header("sec-websocket-version") {
+        Some(versions) if !versions.split(',').any(|v| v.trim() == "13") => Cause::Version,
+        Some(_) if !picture.like_get => Cause::HeaderLost,
+        _ => Cause::NotForwarded,
     }
 }
 

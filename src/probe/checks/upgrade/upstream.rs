@@ -3,7 +3,6 @@
 use super::tree::Cause;
 use super::{decided, finding, status};
 use crate::probe::checks::Check;
-use crate::probe::checks::silence::words::span;
 use crate::probe::entry::{Entry, Fix, Layer};
 use crate::probe::finding::{Finding, Severity};
 use crate::probe::fingerprint::Product;
@@ -325,7 +324,7 @@ fn ask(seen: &Seen) -> Vec<Finding> {
     let Some((cause, picture)) = decided(seen) else {
         return Vec::new();
     };
-    let (answered, took) = (status(&picture), span(picture.exchange.took_ms));
+    let (answered, took) = (status(&picture), picture.waited());
     let found = match cause {
         Cause::UpstreamDown => {
             let found = finding(&DOWN, &picture);
