@@ -130,6 +130,32 @@ fn nobody_there_is_no_healthy_path() {
     fits(&document);
 }
 
+#[test]
+fn a_run_to_which_nothing_connects_says_why() {
+    let port = {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.local_addr().expect("bound").port()
+    };
+    let url = format!("ws://127.0.0.1:{port}/?token=secret");
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("out");
+    let out = out.to_str().expect("text");
+    let load = ["--clients", "2", "--duration", "1s", "--out", out];
+    // Before the load, and after one that was tried all the same.
+    for flags in [&[][..], &["--no-test-dial"]] {
+        let output = output(&[&["run", &url], &load[..], flags].concat());
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{stderr}");
+        let (_, advice) = stderr.split_once("probe: ").expect("advice");
+        assert!(advice.contains("refuses"), "{advice}");
+        assert!(
+            advice.contains("`wsbench probe ws://127.0.0.1:"),
+            "{advice}"
+        );
+        assert!(!advice.contains("secret"), "{advice}");
+    }
+}
+
 /// Against the schema that the program prints.
 fn fits(document: &Value) {
     let schema = output(&["schema", "--probe"]);

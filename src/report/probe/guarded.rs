@@ -5,38 +5,49 @@ use crate::report::view::plain;
 /// Marks that mean nothing to Markdown inside a word.
 const HARMLESS: &str = ".,;:'()%/+-=?\"–—→…±×";
 
-/// A paragraph: words that could mean something to Markdown or to GitHub stand in code spans.
+/// A paragraph: words that could mean something to Markdown or to GitHub stand in code spans, and so
+/// does what stands between two backticks already.
 pub fn inline(text: &str) -> String {
     let text = plain(text);
-    let mut out = String::with_capacity(text.len());
-    let mut code: Vec<&str> = Vec::new();
-    for word in text.split(' ') {
-        let first = out.is_empty() && code.is_empty();
-        if is_plain(word) && !(first && starts_a_block(word)) {
-            flush(&mut out, &mut code);
-            space(&mut out);
-            out.push_str(word);
+    let parts: Vec<&str> = text.split('`').collect();
+    // A backtick without its partner is a character like others.
+    if parts.len().is_multiple_of(2) {
+        return words(&text, true);
+    }
+    let part = |(index, part): (usize, &&str)| match index % 2 {
+        0 => words(part, index == 0),
+        _ => code(part),
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
+/// Every word guarded; spaces stay as they are. `first`: the line begins here.
+fn words(text: &str, first: bool) -> String {
+    let mut out: Vec<String> = Vec::new();
+    let mut unsafe_words: Vec<&str> = Vec::new();
+    for (index, word) in text.split(' ').enumerate() {
+        if is_plain(word) && !(first && index == 0 && starts_a_block(word)) {
+            flush(&mut out, &mut unsafe_words);
+            out.push(word.to_owned());
         } else {
-            code.push(word);
+            unsafe_words.push(word);
         }
     }
-    flush(&mut out, &mut code);
-    out
+    flush(&mut out, &mut unsafe_words);
+    out.join(" ")
 }
 
-/// Several guarded words in a row are one span.
-fn flush(out: &mut String, words: &mut Vec<&str>) {
-    if !words.is_empty() {
-        space(out);
-        out.push_str(&code(&words.join(" ")));
-        words.clear();
+/// Several guarded words in a row are one span; marks around it stay outside.
+fn flush(out: &mut Vec<String>, words: &mut Vec<&str>) {
+    if words.is_empty() {
+        return;
     }
-}
-
-fn space(out: &mut String) {
-    if !out.is_empty() {
-        out.push(' ');
-    }
+    let text = words.join(" ");
+    let rest = text.trim_start_matches(['(', '"', '\'']);
+    let core = rest.trim_end_matches([',', '.', ';', ':', ')', '"', '\'']);
+    let (before, after) = (&text[..text.len() - rest.len()], &rest[core.len()..]);
+    out.push(format!("{before}{}{after}", code(core)));
+    words.clear();
 }
 
 /// Nothing in it starts anything: letters and harmless marks, no number of an issue, no hash of a
@@ -109,12 +120,16 @@ mod tests {
             ),
             ("www.evil.example", "`www.evil.example`"),
             ("ping @team about #12", "ping `@team` about `#12`"),
-            ("![x](y) and `tick`", "`![x](y)` and `` `tick` ``"),
+            ("![x](y) and `tick`", "`![x](y`) and `tick`"),
+            ("![x](y) and a ` tick", "`![x](y`) and a `` ` `` tick"),
+            ("it (`ss -ltn`): x_y; `a`", "it (`ss -ltn`): `x_y`; `a`"),
+            ("```<b>```", "`<b>`"),
+            ("(EAI_AGAIN, x)", "(`EAI_AGAIN`, x)"),
             ("proxy_read_timeout 60s;", "`proxy_read_timeout` 60s;"),
             ("a|b", "`a`&#124;`b`"),
             ("GH-12 4f2a9c0012ab", "`GH-12 4f2a9c0012ab`"),
             ("- no list", "`-` no list"),
-            ("1. no list", "`1.` no list"),
+            ("1. no list", "`1`. no list"),
             ("x\n\n# y", "`x\\n\\n#` y"),
             ("", ""),
         ] {

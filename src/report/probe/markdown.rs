@@ -17,6 +17,9 @@ pub fn markdown(seen: &Seen, diagnosis: &Diagnosis) -> String {
         &format!("## {}: {health}", code(&seen.asked.url)),
     );
     push(&mut text, &inline(&words::conclusion(seen, diagnosis)));
+    if let Some(note) = words::withheld(seen) {
+        push(&mut text, &format!("Note: {}", inline(note)));
+    }
     phases(&mut text, seen);
     for finding in &diagnosis.findings {
         push_finding(&mut text, finding);
@@ -80,7 +83,7 @@ pub(super) fn push_remedies(text: &mut String, finding: &Finding) {
     push(text, &fixes(finding));
     if !finding.limits.is_empty() {
         let limits = inline(finding.limits);
-        push(text, &format!("Cannot be known from outside: {limits}"));
+        push(text, &format!("Limits: {limits}"));
     }
 }
 

@@ -262,8 +262,13 @@ fn telling(answer: &Answer) -> Vec<String> {
 /// How long it took and what it was: one that came unasked, or the answer to the first that was sent.
 fn first_frame(session: &Session) -> Option<(f64, String)> {
     if let Some(frame) = session.unasked.first() {
-        let start = words::quoted(&frame.start);
-        let detail = format!("{}, {} bytes, unasked: {start}", frame.opcode, frame.bytes);
+        let detail = match session.ended.as_ref().filter(|_| frame.opcode == "close") {
+            Some(ended) => format!("{}, unasked", words::ended(ended)),
+            None => {
+                let start = words::quoted(&frame.start);
+                format!("{}, {} bytes, unasked: {start}", frame.opcode, frame.bytes)
+            }
+        };
         return Some((frame.at_ms.0, detail));
     }
     let came = |reply: &Reply| {

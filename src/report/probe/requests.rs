@@ -12,9 +12,16 @@ pub struct Request {
     pub outcome: String,
     /// Whether it was as the handshake's; `None` where there is nothing to compare.
     pub same: Option<bool>,
+    /// How often in a row.
+    pub times: usize,
 }
 
 impl Request {
+    /// The same question with the same answer as the handshake's: the second needs no line.
+    fn is_like(&self, other: &Self) -> bool {
+        self.asked == other.asked && self.same == Some(true) && other.same == self.same
+    }
+
     /// `same answer`, `another answer`, or nothing.
     pub fn verdict(&self) -> &'static str {
         match self.same {
@@ -35,11 +42,33 @@ pub fn requests(seen: &Seen) -> Vec<Request> {
         asked: words::variation(&seen.asked, &handshake.asked),
         outcome: words::outcome(handshake),
         same: None,
+        times: 1,
     });
-    let others = seen.compared.iter().map(|exchange| Request {
-        asked: words::variation(&seen.asked, &exchange.asked),
-        outcome: words::outcome(exchange),
-        same: (seen.handshake.as_ref()).map(|handshake| handshake.same_as(exchange)),
+    let others = seen.compared.iter().map(|exchange| {
+        let handshake = seen.handshake.as_ref();
+        let same = handshake.map(|handshake| handshake.same_as(exchange));
+        Request {
+            asked: words::variation(&seen.asked, &exchange.asked),
+            outcome: match same {
+                Some(true) => words::same_outcome(exchange),
+                _ => words::outcome(exchange),
+            },
+            same,
+            times: 1,
+        }
     });
-    first.chain(others).collect()
+    let mut all: Vec<Request> = Vec::new();
+    for request in first.chain(others) {
+        match all.last_mut() {
+            Some(last) if last.is_like(&request) => {
+                last.times += 1;
+                last.outcome = request.outcome;
+            }
+            _ => all.push(request),
+        }
+    }
+    for request in all.iter_mut().filter(|request| request.times > 1) {
+        request.asked += &format!(" ({} times)", request.times);
+    }
+    all
 }

@@ -3,7 +3,7 @@
 
 use crate::probe::entry::Layer;
 use crate::probe::seen::{
-    Asked, Ended, Exchange, HoldKind, Outcome, Reply, Seen, Session, StepKind, TlsProblem,
+    Answer, Asked, Ended, Exchange, HoldKind, Outcome, Reply, Seen, Session, StepKind, TlsProblem,
     Variation,
 };
 use crate::probe::{Diagnosis, Health, Severity};
@@ -121,6 +121,13 @@ pub fn not_looked_for(seen: &Seen) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
+/// Secrets that were kept back, which changes what a server answers.
+pub fn withheld(seen: &Seen) -> Option<&'static str> {
+    let text = "your credentials and the query were not sent: no server with a trusted certificate \
+                answered (--insecure sends them all the same)";
+    seen.asked.withheld.then_some(text)
+}
+
 /// A request that was made, as a thing.
 pub fn variation(asked: &Asked, variation: &Variation) -> String {
     use Variation as V;
@@ -169,11 +176,7 @@ pub fn outcome(exchange: &Exchange) -> String {
             format!("half a head: {}, {}", quoted(bytes), ended(end))
         }
         Outcome::Answer(answer) => {
-            let mut text = format!("{} {}", answer.status, answer.reason.trim());
-            text = short(text.trim_end());
-            if answer.version == "1.0" {
-                text.insert_str(0, "HTTP/1.0 ");
-            }
+            let mut text = status(answer);
             if !answer.body.is_empty() {
                 text += &format!(", body {}", quoted(answer.body.trim()));
             } else if answer.status != 101 {
@@ -184,6 +187,24 @@ pub fn outcome(exchange: &Exchange) -> String {
             }
             text
         }
+    }
+}
+
+/// The status line of an answer: `HTTP/1.0` is told, being rare.
+fn status(answer: &Answer) -> String {
+    let text = format!("{} {}", answer.status, answer.reason.trim());
+    let text = short(text.trim_end());
+    match answer.version.as_str() {
+        "1.0" => format!("HTTP/1.0 {text}"),
+        _ => text,
+    }
+}
+
+/// What came of a request, without a body that was shown before.
+pub fn same_outcome(exchange: &Exchange) -> String {
+    match exchange.answer() {
+        Some(answer) => status(answer),
+        None => outcome(exchange),
     }
 }
 
@@ -270,7 +291,7 @@ pub fn time(ms: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::seen::{Answer, Millis};
+    use crate::probe::seen::Millis;
 
     fn exchange(outcome: Outcome) -> Exchange {
         Exchange {

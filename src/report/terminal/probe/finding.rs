@@ -44,8 +44,7 @@ impl Page {
             self.labelled("also", [more]);
         }
         if !finding.limits.is_empty() {
-            let limits = format!("cannot be known from outside: {}", finding.limits);
-            self.labelled("limits", [limits]);
+            self.labelled("limits", [finding.limits]);
         }
     }
 

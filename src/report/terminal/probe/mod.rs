@@ -64,6 +64,9 @@ impl Page {
             self.styled(Style::new(), &format!("{url}  {health}"));
         }
         self.line(style, &plain(&words::conclusion(seen, diagnosis)));
+        if let Some(note) = words::withheld(seen) {
+            self.line(WARN, &format!("note: {note}"));
+        }
         if diagnosis.health == Health::CouldNotProbe {
             self.line(
                 DIM,
