@@ -1,6 +1,23 @@
 //! Questions about frames and messages.
 
+mod answers;
+mod closed;
+mod codes;
+mod pace;
+mod sizes;
+#[cfg(test)]
+mod tests;
+mod violation;
+mod words;
+
 use super::Check;
 
 /// From the most to the least fundamental.
-pub const ALL: &[&Check] = &[];
+pub const ALL: &[&Check] = &[
+    &violation::VIOLATIONS,
+    &closed::EARLY,
+    &answers::ANSWERS,
+    &closed::PROVOKED,
+    &sizes::SIZES,
+    &pace::PACE,
+];

@@ -1,0 +1,463 @@
+//! Close frames and ends that nobody asked for: right after opening, or as the answer to a message.
+
+use super::codes::{self, Theme};
+use super::words::{self, ending, quoted, sent, time};
+use crate::probe::Severity;
+use crate::probe::checks::Check;
+use crate::probe::entry::{Entry, Fix, Layer};
+use crate::probe::finding::Finding;
+use crate::probe::fingerprint::Product;
+use crate::probe::seen::{Ended, Provoked, Seen, Session, StepKind};
+
+const EXPECTED: &str = "The connection stays open until one side has a reason to close it.";
+
+/// Codes of the application's own.
+pub static CLOSE_APP: Entry = Entry {
+    id: "close-app",
+    layer: Layer::WebSocket,
+    severity: Severity::Fault,
+    title: "The application closed the connection with a code of its own",
+    evidence: "101, then a close frame with a code of 4000 to 4999 (or 3000 to 3999) that no request of ours explains",
+    expected: EXPECTED,
+    causes: &[
+        (
+            "the application wants a credential (token, cookie, session) that was not sent or is not valid",
+            "give it one: -H 'Authorization: Bearer ...', -H 'Cookie: ...' or a token in the URL; one that should be valid may be dropped on the way",
+        ),
+        (
+            "the application refuses messages of that form",
+            "send what its protocol asks for; a message of the right form is answered",
+        ),
+        (
+            "the application ends connections that are idle by its own measure: control pings may not count",
+            "send its own heartbeat message: --idle shows whether text keeps it open",
+        ),
+        (
+            "a limit of the application: rate, connections, quota",
+            "wait, and try with fewer connections",
+        ),
+        (
+            "the application wants another version or subprotocol",
+            "offer what it asks for: --subprotocol NAME",
+        ),
+        (
+            "the application does not allow this Origin or this user",
+            "give the Origin that browsers send: --origin https://app.example.com",
+        ),
+        (
+            "the session or resource named is not known to this node",
+            "the same on the node that made the session works: sticky sessions, or state that all nodes share",
+        ),
+        (
+            "another connection of the same user took its place",
+            "only one connection at a time",
+        ),
+        (
+            "a rule of the application: codes of 4000 to 4999 have no public meaning (4004 is 'authentication failed' at one service and 'over quota' at another)",
+            "the service's documents and its log for that code",
+        ),
+    ],
+    fixes: &[
+        Fix {
+            product: Product::Client,
+            snippet: "follow the reason: send the token the server asks for, in the form it asks for; reconnect only when the reason can go away by itself",
+        },
+        Fix {
+            product: Product::Server,
+            snippet: "log the code with its cause, and give a reason text: ws.close(4001, 'token expired')",
+        },
+        Fix {
+            product: Product::AnyProxy,
+            snippet: "pass Authorization, Cookie and the query string on unchanged; nginx passes them unless proxy_set_header replaces them",
+        },
+    ],
+    limits: "What the application means by its code is known to its makers only; the reason text is all it says.",
+};
+
+/// Codes with a public meaning.
+pub static CLOSE_STANDARD: Entry = Entry {
+    id: "close-standard",
+    layer: Layer::WebSocket,
+    severity: Severity::Fault,
+    title: "The server closed the connection by itself",
+    evidence: "101, then a close frame with a code of RFC 6455 7.4.1 or IANA's registry",
+    expected: EXPECTED,
+    causes: &[
+        (
+            "1008 policy violation: a credential, an Origin or another rule of the server",
+            "try with the credential and the Origin that a browser sends: -H, --origin",
+        ),
+        (
+            "1011 internal error: an exception in the server's handler",
+            "the server's log at that second",
+        ),
+        (
+            "1013 try again later: overload, or a limit of connections",
+            "it works again later, or with fewer connections",
+        ),
+        (
+            "1001 or 1012: the server is going away or restarting (deployment), or a proxy was reloaded",
+            "it happens at deployments only; the next connection stays",
+        ),
+        (
+            "1003 or 1007: the server does not take this kind of message",
+            "another kind (text instead of binary, JSON) is taken",
+        ),
+        (
+            "1000 normal closure: the server has nothing (more) for this connection",
+            "the handler returns right away: it waits for no messages, or finds nothing to serve at this path or for this user",
+        ),
+        (
+            "1002 protocol error: the server could not read a frame",
+            "directly to the server it works: then something on the path changes frames",
+        ),
+        (
+            "1014 bad gateway: a gateway that speaks WebSocket cannot reach the server behind it",
+            "connect to that server directly",
+        ),
+        (
+            "a rule of the server behind a code of the registry",
+            "the server's log at that second",
+        ),
+    ],
+    fixes: &[
+        Fix {
+            product: Product::Server,
+            snippet: "look for that code in the server's code and log: 1008 is a rule (credentials, Origin), 1011 an exception, 1013 capacity, 1001 and 1012 a deployment, 1003 the kind of message, 1000 a handler that returns",
+        },
+        Fix {
+            product: Product::Client,
+            snippet: "1001, 1012, 1013: reconnect after a random delay that grows; 1008: change the credential first; 1003: send the other kind of message",
+        },
+    ],
+    limits: "The code says what the closing side claims; who sent it, the server or a gateway that speaks WebSocket, cannot be seen from outside.",
+};
+
+/// No code.
+pub static CLOSE_EMPTY: Entry = Entry {
+    id: "close-empty",
+    layer: Layer::WebSocket,
+    severity: Severity::Fault,
+    title: "The server closed the connection with an empty close frame: no code, no reason (1005)",
+    evidence: "A close frame without payload, which clients show as 1005",
+    expected: EXPECTED,
+    causes: &[
+        (
+            "the server's code closes without giving a code, e.g. ws.close() or a handler that returned",
+            "the server's log at that second",
+        ),
+        (
+            "the server's protocol (e.g. Engine.IO) gave up on a message or a missing greeting",
+            "the protocol's own client stays connected",
+        ),
+    ],
+    fixes: &[Fix {
+        product: Product::Server,
+        snippet: "close with a code and a reason, e.g. ws.close(1008, 'token missing'), and log why",
+    }],
+    limits: "An empty close frame carries no cause; only the server's log tells.",
+};
+
+/// No close frame.
+pub static ABNORMAL: Entry = Entry {
+    id: "abnormal",
+    layer: Layer::WebSocket,
+    severity: Severity::Fault,
+    title: "The connection ended without a close frame (1006)",
+    evidence: "FIN, RST or close_notify after the 101, without a close frame and without a message of ours",
+    expected: "An end begins with a close frame that says why.",
+    causes: &[
+        (
+            "the server process or its handler ended: an exception, a crash, a kill",
+            "the server's log at that second; a fresh handshake is refused or gets 502 while it is down",
+        ),
+        (
+            "the server ends the TCP connection by itself without a close frame, e.g. terminate() or destroy(), because it wants no such client",
+            "it happens on every connection after the same time",
+        ),
+        (
+            "a proxy or balancer cut the connection: a time limit, a reload, an upstream that went away",
+            "directly to the server it stays open",
+        ),
+    ],
+    fixes: &[
+        Fix {
+            product: Product::Server,
+            snippet: "look at the log of that second for an exception; end connections with a close frame and a code",
+        },
+        Fix {
+            product: Product::AnyProxy,
+            snippet: "look at the proxy's error log of that second: 'upstream prematurely closed', 'timed out', a reload",
+        },
+        Fix {
+            product: Product::Client,
+            snippet: "reconnect after a random delay that grows",
+        },
+    ],
+    limits: "FIN or RST tells who ended the last hop, not who was first: through HTTP and TLS proxies a reset of the server arrives as a plain FIN.",
+};
+
+/// Ended by a message.
+pub static CRASH: Entry = Entry {
+    id: "crash",
+    layer: Layer::WebSocket,
+    severity: Severity::Fault,
+    title: "A message ends the connection without a close frame (1006)",
+    evidence: "FIN or RST without a close frame right after a message of ours; a fresh handshake afterwards is refused, or not",
+    expected: "A message that is not understood is answered with an error, ignored, or closed with a code.",
+    causes: &[
+        (
+            "the server process died of the message: an uncaught exception",
+            "its exit and stack trace in the log; connecting is refused, or gets 502, until it is started again",
+        ),
+        (
+            "only the handler of that connection failed, or it ends connections that way on purpose",
+            "other connections live on, and a fresh handshake works at once",
+        ),
+        (
+            "a gateway or filter on the path ended it because of its content",
+            "directly to the server it works",
+        ),
+    ],
+    fixes: &[
+        Fix {
+            product: Product::Server,
+            snippet: "catch errors around the message handler (try/catch around JSON.parse, an 'error' listener on every socket) and close with 1007 or 1008",
+        },
+        Fix {
+            product: Product::Server,
+            snippet: "# let a supervisor start it again, e.g. systemd\n[Service]\nRestart=always\nRestartSec=1",
+        },
+    ],
+    limits: "A restart that happened at that very moment looks the same.",
+};
+
+/// Fragments.
+pub static FRAGMENTS: Entry = Entry {
+    id: "fragments",
+    layer: Layer::WebSocket,
+    severity: Severity::Fault,
+    title: "A fragmented message ends the connection, whole messages do not",
+    evidence: "A message in three fragments with a ping between them is answered with an end; messages in one frame are not",
+    expected: "Fragments are joined, and control frames between them are answered (RFC 6455 5.4).",
+    causes: &[
+        (
+            "the server's WebSocket library does not take fragments, or no control frames between them",
+            "directly to the server it is the same",
+        ),
+        (
+            "a gateway on the path looks into frames and does not take fragments",
+            "directly to the server it works",
+        ),
+    ],
+    fixes: &[
+        Fix {
+            product: Product::Server,
+            snippet: "use a library that passes the Autobahn tests of section 5 (fragmentation)",
+        },
+        Fix {
+            product: Product::Client,
+            snippet: "send messages in one frame",
+        },
+    ],
+    limits: "",
+};
+
+/// Ends that came by themselves.
+pub static EARLY: Check = Check {
+    name: "an end nobody asked for",
+    entries: &[&CLOSE_APP, &CLOSE_STANDARD, &CLOSE_EMPTY, &ABNORMAL],
+    ask: early,
+};
+
+/// Ends that came as the answer to a message.
+pub static PROVOKED: Check = Check {
+    name: "an end that a message provoked",
+    entries: &[&CRASH, &FRAGMENTS],
+    ask: provoked,
+};
+
+fn early(seen: &Seen) -> Vec<Finding> {
+    let Some(session) = &seen.session else {
+        return Vec::new();
+    };
+    let Some(ended) = &session.ended else {
+        return Vec::new();
+    };
+    // Bytes that are no frames explain an end behind them.
+    let stray = session
+        .violations
+        .iter()
+        .any(|v| v.what.ends_with("in the stream"));
+    if stray || words::is_common_moment(seen, ended) || words::is_idle_cut(seen, session, ended) {
+        return Vec::new();
+    }
+    let pinged = session.step(&StepKind::Ping).is_some();
+    let what = if pinged {
+        "right after a control ping"
+    } else {
+        "before any message was sent"
+    };
+    let when = format!("{} after it opened, {what}", time(ended.at_ms));
+    let mut finding = match ended.code {
+        None => abnormal(session, ended),
+        Some(code) => by_code(seen, code, &ended.reason, &when),
+    };
+    finding = finding.saw(ending(ended));
+    if let Some(second) = &session.second_ended {
+        finding = finding.saw(format!(
+            "a second connection, opened right after it: {}",
+            ending(second)
+        ));
+    }
+    finding.observed.extend(words::afterwards(session));
+    vec![finding]
+}
+
+fn abnormal(session: &Session, ended: &Ended) -> Finding {
+    let how = ended.how.as_deref().unwrap_or("an end");
+    let at = time(ended.at_ms);
+    let gone = words::is_gone(session);
+    let after = if gone {
+        "; connecting again did not work"
+    } else {
+        ""
+    };
+    let title = format!(
+        "The connection ended with {how} and without a close frame (1006) {at} after it opened{after}"
+    );
+    let finding = Finding::new(&ABNORMAL).titled(title);
+    if gone { finding.only(&[0, 2]) } else { finding }
+}
+
+/// A close frame, by its code; `when` completes the title.
+fn by_code(seen: &Seen, code: u16, reason: &str, when: &str) -> Finding {
+    let said = quoted(reason);
+    let subprotocol = seen.session.as_ref().and_then(|s| s.subprotocol.as_deref());
+    if code == 1005 {
+        let title = format!(
+            "The server closed the connection with an empty close frame, no code and no reason (1005), {when}"
+        );
+        return Finding::new(&CLOSE_EMPTY).titled(title);
+    }
+    if let Some((name, meaning)) = codes::standard(code) {
+        let title = format!("The server closed the connection with {code} ({name}){said} {when}");
+        let finding = Finding::new(&CLOSE_STANDARD)
+            .titled(title)
+            .only(&[standard_cause(code)]);
+        return finding.saw(format!("{code} means {name}: {meaning}"));
+    }
+    let title = format!("The application closed the connection with {code}{said} {when}");
+    let mut finding = Finding::new(&CLOSE_APP).titled(title);
+    finding
+        .observed
+        .extend(codes::application(code, subprotocol));
+    match codes::theme(reason) {
+        Some(theme) => finding.only(&[application_cause(theme)]),
+        None => finding.only(&[8, 0, 4, 5]),
+    }
+}
+
+const fn standard_cause(code: u16) -> usize {
+    match code {
+        1008 | 3000 | 3003 => 0,
+        1011 => 1,
+        1013 => 2,
+        1001 | 1012 => 3,
+        1003 | 1007 => 4,
+        1000 => 5,
+        1002 => 6,
+        1014 => 7,
+        _ => 8,
+    }
+}
+
+const fn application_cause(theme: Theme) -> usize {
+    match theme {
+        Theme::Credential => 0,
+        Theme::Format => 1,
+        Theme::Idle => 2,
+        Theme::Limit => 3,
+        Theme::Protocol => 4,
+        Theme::Origin => 5,
+        Theme::Session => 6,
+        Theme::Replaced => 7,
+        Theme::Restart => 8,
+    }
+}
+
+fn provoked(seen: &Seen) -> Vec<Finding> {
+    let Some(session) = &seen.session else {
+        return Vec::new();
+    };
+    let mut rest: Vec<&Provoked> = (session.provoked.iter())
+        .filter(|p| !matches!(p.by, StepKind::Size(_)))
+        .collect();
+    let mut findings = Vec::new();
+    while let Some(first) = rest.first().copied() {
+        let same = |p: &&Provoked| {
+            p.ended.code == first.ended.code && p.ended.reason == first.ended.reason
+        };
+        let (group, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(same);
+        findings.extend(by_message(seen, session, &group));
+        rest = others;
+    }
+    findings
+}
+
+fn by_message(seen: &Seen, session: &Session, group: &[&Provoked]) -> Option<Finding> {
+    let first = group.first()?;
+    if words::is_common_moment(seen, &first.ended) {
+        return None;
+    }
+    let kinds: Vec<String> = group.iter().map(|p| sent(&p.by)).collect();
+    let kinds = kinds.join(", or ");
+    let mut finding = match first.ended.code {
+        Some(code) => {
+            let mut finding = by_code(
+                seen,
+                code,
+                &first.ended.reason,
+                &format!("when it got {kinds}"),
+            );
+            if code >= 3000 && codes::theme(&first.ended.reason).is_none() {
+                finding = Finding::new(&CLOSE_APP)
+                    .titled(finding.title)
+                    .only(&[1, 0, 8]);
+            }
+            // A server may say that it takes text only (RFC 6455 7.4.1): the path is in order.
+            let only_binary = group.iter().all(|p| p.by == StepKind::Binary);
+            if code == 1003 && only_binary {
+                finding = finding.severity(Severity::Warning);
+            }
+            finding
+        }
+        None if group.iter().all(|p| p.by == StepKind::Fragmented) => Finding::new(&FRAGMENTS),
+        None => crashed(session, &kinds),
+    };
+    for one in group {
+        finding = finding.saw(format!("sent {}: {}", sent(&one.by), ending(&one.ended)));
+    }
+    finding.observed.extend(words::afterwards(session));
+    let fine = session.steps.iter().filter(|s| {
+        use crate::probe::seen::Reply;
+        matches!(s.reply, Reply::Echo | Reply::Message(_) | Reply::Pong)
+    });
+    let fine: Vec<String> = fine.map(|s| sent(&s.kind)).collect();
+    if !fine.is_empty() {
+        finding = finding.saw(format!("answered: {}", fine.join(", ")));
+    }
+    Some(finding)
+}
+
+fn crashed(session: &Session, kinds: &str) -> Finding {
+    if words::is_gone(session) {
+        let title = format!(
+            "The server ended without a close frame (1006) when it got {kinds}, and connecting again did not work: the process died of it"
+        );
+        return Finding::new(&CRASH).titled(title).only(&[0]);
+    }
+    let title =
+        format!("The connection ended without a close frame (1006) when the server got {kinds}");
+    Finding::new(&CRASH).titled(title)
+}
