@@ -232,11 +232,7 @@ fn no_pong(seen: &Seen, session: &Session, ping: &Step) -> Option<Finding> {
         return Some(Finding::new(&NO_PONG).titled(title).saw(evidence));
     }
     let lost = tcp.unacknowledged > 0 && tcp.backoff > 0;
-    let since = session
-        .ping_series
-        .iter()
-        .filter(|p| p.took_ms.is_some())
-        .next_back();
+    let since = session.ping_series.iter().rfind(|p| p.took_ms.is_some());
     let title = match since {
         Some(last) => format!(
             "The connection went silent {} after it opened: pongs came until then, now nothing is answered (half-open)",
