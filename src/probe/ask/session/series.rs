@@ -14,7 +14,7 @@ const PACE: Duration = Duration::from_millis(100);
 const PINGS: usize = 18;
 const DEEP_PINGS: usize = 40;
 /// The last pongs are waited for so long.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_millis(500);
 /// The handshake of this connection may take so long.
 const DIAL: Duration = Duration::from_secs(2);
 /// How often our own punctuality is looked at.

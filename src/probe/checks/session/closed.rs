@@ -21,6 +21,10 @@ pub static CLOSE_APP: Entry = Entry {
     expected: EXPECTED,
     causes: &[
         (
+            "a rule of the application: codes of 4000 to 4999 have no public meaning (4004 is 'authentication failed' at one service and 'over quota' at another)",
+            "the service's documents and its log for that code",
+        ),
+        (
             "the application wants a credential (token, cookie, session) that was not sent or is not valid",
             "give it one: -H 'Authorization: Bearer ...', -H 'Cookie: ...' or a token in the URL; one that should be valid may be dropped on the way",
         ),
@@ -51,10 +55,6 @@ pub static CLOSE_APP: Entry = Entry {
         (
             "another connection of the same user took its place",
             "only one connection at a time",
-        ),
-        (
-            "a rule of the application: codes of 4000 to 4999 have no public meaning (4004 is 'authentication failed' at one service and 'over quota' at another)",
-            "the service's documents and its log for that code",
         ),
     ],
     fixes: &[
@@ -168,6 +168,10 @@ pub static ABNORMAL: Entry = Entry {
     expected: "An end begins with a close frame that says why.",
     causes: &[
         (
+            "an idle timeout of less than 2 s on the path or in the server",
+            "a connection that pinged all the time stayed open",
+        ),
+        (
             "the server process or its handler ended: an exception, a crash, a kill",
             "the server's log at that second; a fresh handshake is refused or gets 502 while it is down",
         ),
@@ -218,6 +222,10 @@ pub static CRASH: Entry = Entry {
             "a gateway or filter on the path ended it because of its content",
             "directly to the server it works",
         ),
+        (
+            "the server was stopped or restarted at that very moment by chance",
+            "the probe, run once more, shows it or does not",
+        ),
     ],
     fixes: &[
         Fix {
@@ -229,7 +237,7 @@ pub static CRASH: Entry = Entry {
             snippet: "# let a supervisor start it again, e.g. systemd\n[Service]\nRestart=always\nRestartSec=1",
         },
     ],
-    limits: "A restart that happened at that very moment looks the same.",
+    limits: "What happened inside the server is in its log only.",
 };
 
 /// Fragments.
@@ -289,7 +297,13 @@ fn early(seen: &Seen) -> Vec<Finding> {
         .violations
         .iter()
         .any(|v| v.what.ends_with("in the stream"));
-    if stray || words::is_common_moment(seen, ended) || words::is_idle_cut(seen, session, ended) {
+    // So does a code that nobody may send.
+    let forbidden = ended.code.is_some_and(|code| !codes::may_be_sent(code));
+    if stray
+        || forbidden
+        || words::is_common_moment(seen, ended)
+        || words::is_idle_cut(seen, session, ended)
+    {
         return Vec::new();
     }
     let pinged = session.step(&StepKind::Ping).is_some();
@@ -310,6 +324,12 @@ fn early(seen: &Seen) -> Vec<Finding> {
             ending(second)
         ));
     }
+    if session.second_ended.is_none() && !session.pings_ms.is_empty() {
+        let pings = session.pings_ms.len();
+        finding = finding.saw(format!(
+            "a second connection with a ping every 100 ms stayed open meanwhile ({pings} pongs)"
+        ));
+    }
     finding.observed.extend(words::afterwards(session));
     vec![finding]
 }
@@ -327,7 +347,14 @@ fn abnormal(session: &Session, ended: &Ended) -> Finding {
         "The connection ended with {how} and without a close frame (1006) {at} after it opened{after}"
     );
     let finding = Finding::new(&ABNORMAL).titled(title);
-    if gone { finding.only(&[0, 2]) } else { finding }
+    let pinged = session.second_ended.is_none() && !session.pings_ms.is_empty();
+    if gone {
+        finding.only(&[1, 3])
+    } else if pinged && ended.idle_ms.0 + 100.0 > ended.at_ms.0 {
+        finding.only(&[0, 2, 3])
+    } else {
+        finding.only(&[1, 2, 3])
+    }
 }
 
 /// A close frame, by its code; `when` completes the title.
@@ -354,7 +381,7 @@ fn by_code(seen: &Seen, code: u16, reason: &str, when: &str) -> Finding {
         .extend(codes::application(code, subprotocol));
     match codes::theme(reason) {
         Some(theme) => finding.only(&[application_cause(theme)]),
-        None => finding.only(&[8, 0, 4, 5]),
+        None => finding.only(&[0, 1, 5, 6]),
     }
 }
 
@@ -374,15 +401,15 @@ const fn standard_cause(code: u16) -> usize {
 
 const fn application_cause(theme: Theme) -> usize {
     match theme {
-        Theme::Credential => 0,
-        Theme::Format => 1,
-        Theme::Idle => 2,
-        Theme::Limit => 3,
-        Theme::Protocol => 4,
-        Theme::Origin => 5,
-        Theme::Session => 6,
-        Theme::Replaced => 7,
-        Theme::Restart => 8,
+        Theme::Credential => 1,
+        Theme::Format => 2,
+        Theme::Idle => 3,
+        Theme::Limit => 4,
+        Theme::Protocol => 5,
+        Theme::Origin => 6,
+        Theme::Session => 7,
+        Theme::Replaced => 8,
+        Theme::Restart => 0,
     }
 }
 
@@ -423,7 +450,7 @@ fn by_message(seen: &Seen, session: &Session, group: &[&Provoked]) -> Option<Fin
             if code >= 3000 && codes::theme(&first.ended.reason).is_none() {
                 finding = Finding::new(&CLOSE_APP)
                     .titled(finding.title)
-                    .only(&[1, 0, 8]);
+                    .only(&[0, 1, 2]);
             }
             // A server may say that it takes text only (RFC 6455 7.4.1): the path is in order.
             let only_binary = group.iter().all(|p| p.by == StepKind::Binary);
@@ -453,11 +480,11 @@ fn by_message(seen: &Seen, session: &Session, group: &[&Provoked]) -> Option<Fin
 fn crashed(session: &Session, kinds: &str) -> Finding {
     if words::is_gone(session) {
         let title = format!(
-            "The server ended without a close frame (1006) when it got {kinds}, and connecting again did not work: the process died of it"
+            "The server ended without a close frame (1006) when it got {kinds}, and connecting again did not work: the process died, most likely of that message"
         );
-        return Finding::new(&CRASH).titled(title).only(&[0]);
+        return Finding::new(&CRASH).titled(title).only(&[0, 3]);
     }
     let title =
         format!("The connection ended without a close frame (1006) when the server got {kinds}");
-    Finding::new(&CRASH).titled(title)
+    Finding::new(&CRASH).titled(title).only(&[0, 1, 2])
 }

@@ -85,6 +85,11 @@ pub fn standard(code: u16) -> Option<(&'static str, &'static str)> {
     found.map(|(_, name, meaning)| (*name, *meaning))
 }
 
+/// Codes that may stand in a close frame, or 1005 for none (RFC 6455 7.4).
+pub fn may_be_sent(code: u16) -> bool {
+    code == 1005 || standard(code).is_some() || (3000..5000).contains(&code)
+}
+
 /// Codes of the graphql-ws library's protocol (graphql-transport-ws); others use the same numbers
 /// for other things.
 const GRAPHQL: &[(u16, &str)] = &[

@@ -6,7 +6,7 @@ use crate::probe::checks::Check;
 use crate::probe::entry::{Entry, Fix, Layer};
 use crate::probe::finding::Finding;
 use crate::probe::fingerprint::Product;
-use crate::probe::seen::{Millis, Seen, Session, StepKind};
+use crate::probe::seen::{Millis, Reply, Seen, Session, Step, StepKind};
 
 /// Pauses.
 pub static LOOP_BLOCKED: Entry = Entry {
@@ -99,10 +99,35 @@ pub static DELAYED: Entry = Entry {
     limits: "What lies behind the hop that ends TCP cannot be seen from outside.",
 };
 
+/// Late answers to messages only.
+pub static SLOW_ANSWERS: Entry = Entry {
+    id: "slow-answers",
+    layer: Layer::WebSocket,
+    severity: Severity::Warning,
+    title: "The server is slow to answer messages, while pings are answered at once",
+    evidence: "Every small message is answered late, control pings on another connection are not",
+    expected: "A small message is answered about as fast as a ping.",
+    causes: &[
+        (
+            "the server does slow work for each message (a database, a computation) before it answers",
+            "its own timing of the handler",
+        ),
+        (
+            "messages wait in a queue between server and backend",
+            "the length of that queue",
+        ),
+    ],
+    fixes: &[Fix {
+        product: Product::Server,
+        snippet: "measure the message handler; answer first and do slow work behind it, off the event loop",
+    }],
+    limits: "What the server does meanwhile cannot be seen from outside.",
+};
+
 /// Of pings at an even pace.
 pub static PACE: Check = Check {
     name: "pauses and delays",
-    entries: &[&LOOP_BLOCKED, &BUFFERING, &DELAYED],
+    entries: &[&LOOP_BLOCKED, &BUFFERING, &DELAYED, &SLOW_ANSWERS],
     ask: pace,
 };
 
@@ -122,11 +147,16 @@ fn pace(seen: &Seen) -> Vec<Finding> {
     let Some(session) = &seen.session else {
         return Vec::new();
     };
-    if session.ended.is_some() {
+    let pong = |s: &Step| s.reply == Reply::Pong;
+    if session.ended.is_some() || !session.step(&StepKind::Ping).is_some_and(pong) {
         return Vec::new();
     }
-    let answered = answered(session);
+    let mut answered = answered(session);
     if answered.len() < LEAST {
+        // Pongs that come later than the series waits: the questions tell as much.
+        answered = questions(session);
+    }
+    if answered.len() < LEAST / 2 {
         return Vec::new();
     }
     let least = answered
@@ -135,7 +165,7 @@ fn pace(seen: &Seen) -> Vec<Finding> {
     let found = if least >= DELAY {
         late(seen, session, &answered, least)
     } else {
-        paused(session, &answered, least)
+        paused(session, &answered, least).or_else(|| slow_messages(session, least))
     };
     found.into_iter().collect()
 }
@@ -146,6 +176,15 @@ fn answered(session: &Session) -> Vec<(f64, f64)> {
     pings
         .filter_map(|p| Some((p.sent_ms.0, p.took_ms?.0)))
         .collect()
+}
+
+/// The same of small questions that were answered.
+fn questions(session: &Session) -> Vec<(f64, f64)> {
+    let small = session.steps.iter().filter(|s| {
+        let small = !matches!(s.kind, StepKind::Size(_) | StepKind::Close);
+        small && matches!(s.reply, Reply::Pong | Reply::Echo | Reply::Message(_))
+    });
+    small.map(|s| (s.at_ms.0, s.took_ms.0)).collect()
 }
 
 /// The moments at which pongs came, each with the longest wait that ended there.
@@ -175,12 +214,11 @@ fn paused(session: &Session, answered: &[(f64, f64)], least: f64) -> Option<Find
         .into_iter()
         .map(|(_, longest)| longest)
         .collect();
-    // Small messages of the other connection wait for the same server.
-    let small = session
-        .steps
-        .iter()
-        .filter(|s| !matches!(s.kind, StepKind::Size(_) | StepKind::Close));
-    pauses.extend(small.filter(|s| s.tcp.is_none()).map(|s| s.took_ms.0));
+    // The first ping of the other connection waits for the same server.
+    let ping = session
+        .step(&StepKind::Ping)
+        .filter(|s| s.reply == Reply::Pong);
+    pauses.extend(ping.map(|s| s.took_ms.0));
     pauses.retain(|pause| *pause >= LONG && *pause > ours * 4.0);
     let longest = pauses.iter().fold(0.0_f64, |most, p| most.max(*p));
     let severity = match pauses.len() {
@@ -207,6 +245,31 @@ fn paused(session: &Session, answered: &[(f64, f64)], least: f64) -> Option<Find
     )
 }
 
+/// Messages take long, pings do not: the server works on each message.
+fn slow_messages(session: &Session, least: f64) -> Option<Finding> {
+    let messages = session.steps.iter().filter(|s| {
+        let message = !matches!(s.kind, StepKind::Ping | StepKind::Close | StepKind::Size(_));
+        message && matches!(s.reply, Reply::Echo | Reply::Message(_))
+    });
+    let took: Vec<f64> = messages.map(|s| s.took_ms.0).collect();
+    let quickest = took.iter().fold(f64::MAX, |least, t| least.min(*t));
+    let ours = session.own_lateness_ms.0 * 4.0;
+    if took.len() < 3 || quickest < LONG || quickest < least * 10.0 || quickest < ours {
+        return None;
+    }
+    let title = format!(
+        "The server is slow to answer messages: each takes at least {}, while pings are answered within {}",
+        time(Millis(quickest)),
+        time(Millis(least.max(1.0)))
+    );
+    let took: Vec<String> = took.iter().map(|t| format!("{t:.0}")).collect();
+    Some(Finding::new(&SLOW_ANSWERS).titled(title).saw(format!(
+        "{} messages took {} ms",
+        took.len(),
+        took.join(" ")
+    )))
+}
+
 fn late(seen: &Seen, session: &Session, answered: &[(f64, f64)], least: f64) -> Option<Finding> {
     let opened = seen
         .routes
@@ -220,16 +283,20 @@ fn late(seen: &Seen, session: &Session, answered: &[(f64, f64)], least: f64) -> 
     }
     let lumps = moments(answered);
     let evidence = format!(
-        "{} pings, 100 ms apart, took {}; TCP's own round trip is {}",
+        "{} answers took {}; TCP's own round trip is {}",
         answered.len(),
         list(answered),
         time(Millis(trip))
     );
     if lumps.len() * 10 <= answered.len() * 7 {
         let title = format!(
-            "Small frames are held back (buffering): {} pongs came in {} lumps, each at least {} late",
+            "Small frames are held back (buffering, added latency): {} pongs came in {}, each at least {} late",
             answered.len(),
-            lumps.len(),
+            if lumps.len() == 1 {
+                "one lump".to_owned()
+            } else {
+                format!("{} lumps", lumps.len())
+            },
             time(Millis(least))
         );
         return Some(Finding::new(&BUFFERING).titled(title).saw(evidence));

@@ -340,10 +340,11 @@ fn slow(session: &Session) -> Option<Finding> {
         .iter()
         .filter(echo)
         .filter_map(|step| match step.kind {
-            StepKind::Size(bytes) if bytes >= 16 * 1024 => Some((bytes, step.took_ms.0 - ping)),
+            StepKind::Size(bytes) if bytes >= 8 * 1024 => Some((bytes, step.took_ms.0 - ping)),
             _ => None,
         });
-    let large: Vec<(u64, f64)> = large.collect();
+    let mut large: Vec<(u64, f64)> = large.collect();
+    large.sort_by_key(|(bytes, _)| *bytes);
     let [.., (small, short), (bytes, took)] = large.as_slice() else {
         return None;
     };

@@ -1,6 +1,7 @@
 //! Bytes that RFC 6455 does not allow.
 
-use super::words::time;
+use super::codes;
+use super::words::{ending, time};
 use crate::probe::Severity;
 use crate::probe::checks::Check;
 use crate::probe::entry::{Entry, Fix, Layer};
@@ -151,6 +152,13 @@ fn violations(seen: &Seen) -> Vec<Finding> {
         Some((_, product)) => finding.only(&[1]).fixes_first_for(&[product]),
         None => finding.only(causes),
     };
+    let ends = session
+        .ended
+        .iter()
+        .chain(session.provoked.iter().map(|p| &p.ended));
+    for ended in ends.filter(|e| e.code.is_some_and(|code| !codes::may_be_sent(code))) {
+        finding = finding.saw(ending(ended));
+    }
     for one in found {
         let at = time(one.at_ms);
         finding = finding.saw(format!("{} {at} after the 101: {}", one.what, one.bytes));
