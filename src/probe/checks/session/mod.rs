@@ -4,6 +4,7 @@ mod answers;
 mod closed;
 mod codes;
 mod pace;
+mod provoked;
 mod sizes;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,7 @@ pub const ALL: &[&Check] = &[
     &violation::VIOLATIONS,
     &closed::EARLY,
     &answers::ANSWERS,
-    &closed::PROVOKED,
+    &provoked::PROVOKED,
     &sizes::SIZES,
     &pace::PACE,
 ];
