@@ -1,6 +1,6 @@
 //! What the peer does on an open connection.
 //!
-//! Two seconds nothing is said, to see what comes by itself; meanwhile pings go at an even pace on a
+//! For more than two seconds nothing is said, to see what comes by itself; meanwhile pings go at an even pace on a
 //! second connection. Then the questions, the least intrusive first. One that ends its connection
 //! must not hide the others: they go on on a fresh one.
 
@@ -20,7 +20,7 @@ use steps::Asker;
 use talk::Talk;
 
 /// Nothing is said so long: late closes and the server's first frames come by themselves.
-const QUIET: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_millis(2_400);
 /// No further question is asked after that: answers that take a second each are known by then.
 const QUESTIONS: Duration = Duration::from_secs(6);
 /// A fresh handshake in the middle of a session may take so long.

@@ -108,7 +108,9 @@ fn provoked(seen: &Seen) -> Vec<Finding> {
 
 fn by_message(seen: &Seen, session: &Session, group: &[&Provoked]) -> Option<Finding> {
     let first = group.first()?;
-    if words::is_common_moment(seen, &first.ended) {
+    // A shutdown that came by chance. A crash ends all connections at one moment too.
+    let orderly = matches!(first.ended.code, Some(1001 | 1012));
+    if orderly && words::is_common_moment(seen, &first.ended) {
         return None;
     }
     let kinds: Vec<String> = group.iter().map(|p| sent(&p.by)).collect();

@@ -218,6 +218,7 @@ fn sizes(seen: &Seen) -> Vec<Finding> {
         StepKind::Size(bytes) => Some((bytes, p)),
         _ => None,
     });
+    let ended = ended.filter(|(_, p)| !words::is_common_moment(seen, &p.ended));
     let ended = ended.map(|(bytes, p)| too_large(session, bytes, p));
     let silent = session
         .steps
@@ -305,7 +306,7 @@ fn unanswered(session: &Session, step: &Step) -> Option<Finding> {
     }
     // The answer of a server that echoed smaller ones is missing; others need not answer.
     let echoed = |s: &Step| s.reply == Reply::Echo;
-    if !session.steps.iter().any(echoed) {
+    if session.largest_answered.is_none() || !session.steps.iter().any(echoed) {
         return None;
     }
     let (causes, what): (&[usize], _) = match step.reply {
