@@ -181,17 +181,15 @@ fn answers(seen: &Seen) -> Vec<Finding> {
         return Vec::new();
     };
     let silent = match &ping.reply {
-        Reply::Pong => None,
+        Reply::Pong => return closing(session).into_iter().collect(),
         Reply::WrongPong => Some(wrong_pong("a pong with another payload")),
         Reply::Message(text) if is_pong_text(text) && !session.any_pong() => Some(wrong_pong(
             &format!("the message \"{text}\" instead of a pong"),
         )),
         _ => no_pong(seen, session, ping),
     };
-    match silent {
-        Some(finding) => vec![finding],
-        None => closing(session).into_iter().collect(),
-    }
+    // A peer that answers nothing any more owes no close frame.
+    silent.into_iter().collect()
 }
 
 fn is_pong_text(text: &str) -> bool {

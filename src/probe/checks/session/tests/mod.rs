@@ -270,6 +270,9 @@ fn pongs_that_do_not_come() {
             .title
             .contains("1.70 s after it opened")
     );
+    frozen
+        .steps
+        .push(step(StepKind::Close, 2000.0, Reply::Nothing));
     assert_eq!(ask_with(frozen, Some(Watch::default())), []);
 }
 
