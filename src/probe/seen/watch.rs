@@ -133,6 +133,8 @@ pub struct Crowd {
     pub planned: u32,
     /// In order.
     pub members: Vec<CrowdMember>,
+    /// One more, after a pause with all of them still open.
+    pub after_waiting: Option<Exchange>,
     /// One more, once half of them were closed.
     pub after_closing: Option<Exchange>,
     /// One more, after a pause with none open.

@@ -68,6 +68,8 @@ struct Held<'a, 'b> {
 impl Held<'_, '_> {
     async fn run(mut self) {
         self.take().await;
+        // What was in the buffer came with the 101, or right after it.
+        self.active = self.open.since;
         while self.ended.is_none() && !self.told_to_end() {
             let age = self.open.since.elapsed().as_secs_f64();
             let gap = plan::gap(&self.kind, age);

@@ -1,6 +1,14 @@
-//! Questions about more than one connection.
+//! Questions about more than one connection: balancers, limits, queues.
+
+mod balance;
+mod limits;
+mod reading;
+pub(super) mod tries;
+
+#[cfg(test)]
+mod tests;
 
 use super::Check;
 
 /// From the most to the least fundamental.
-pub const ALL: &[&Check] = &[];
+pub const ALL: &[&Check] = &[&balance::ONE_BAD, &limits::LIMITS, &balance::NODES];
