@@ -82,7 +82,11 @@ pub enum Command {
         path: Option<PathBuf>,
     },
     /// Print the JSON Schema of scenario files, for editors
-    Schema,
+    Schema {
+        /// Print that of the document of `probe --json` instead
+        #[arg(long)]
+        probe: bool,
+    },
     /// Render a saved result again
     Report {
         /// A folder under results/, or its result.json

@@ -82,7 +82,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         }
         Command::Probe(arguments) => probe::probe(*arguments, quiet),
         Command::Init { path } => commands::init::run(path.as_deref()),
-        Command::Schema => commands::schema::run(),
+        Command::Schema { probe: true } => commands::schema::probe(),
+        Command::Schema { probe: false } => commands::schema::run(),
         Command::Report { result, format } => {
             let format = match format {
                 ReportFormat::Terminal => commands::report::Format::Terminal,

@@ -1,5 +1,6 @@
 //! `probe`: its flags, and from flags to settings.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use base64::Engine;
@@ -9,17 +10,32 @@ use clap::Args;
 use crate::commands::probe::{self, Format, Options};
 use crate::exit::Exit;
 use crate::probe::HttpProxy;
+use crate::report::Look;
 use crate::units::TimeSpan;
 use crate::wire::Override;
 
 use super::arguments::header;
 
+const PROBE: &str = "Examples:
+  wsbench probe wss://example.com/ws                       what is wrong with it, in a few seconds
+  wsbench probe wss://example.com/ws --idle 75s            also what ends a connection that is idle
+  wsbench probe wss://example.com/ws -H 'Cookie: sid=...' --origin https://example.com --markdown
+
+Exit codes:
+  0    healthy; there may be notes and warnings
+  1    a fault was found
+  2    usage error: nothing was asked
+  3    could not probe: this machine could not connect, or a file could not be read
+  4    undecided: something is wrong and what was seen does not say what
+  130  interrupted (Ctrl-C), 143 terminated; what was seen so far is printed";
+
 /// `wsbench probe`.
 #[derive(Args, Debug)]
+#[command(after_help = PROBE)]
 pub struct ProbeArguments {
     /// A ws:// or wss:// URL
-    #[arg(value_name = "URL")]
-    pub url: String,
+    #[arg(value_name = "URL", required_unless_present = "explain")]
+    pub url: Option<String>,
     /// Add a header to the upgrade request. Repeatable; values are never shown
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = header)]
     pub header: Vec<(String, String)>,
@@ -53,7 +69,7 @@ pub struct ProbeArguments {
     /// Also the slow checks: sizes up to 1 MiB, 40 pings, connections held for 75 s
     #[arg(long, help_heading = "Slow checks")]
     pub deep: bool,
-    /// Hold connections idle for so long, with and without pings [default: 4.4s; 75s with --deep; 0 holds none]
+    /// Hold connections idle for so long, with and without pings [default: 4.4s; 75s with --deep; 0s holds none]
     #[arg(long, value_name = "TIME", help_heading = "Slow checks")]
     pub idle: Option<TimeSpan>,
     /// Watch held connections and new handshakes for so long while you reload or restart something
@@ -68,6 +84,9 @@ pub struct ProbeArguments {
     /// Print Markdown, to paste into an issue
     #[arg(long, help_heading = "Output")]
     pub markdown: bool,
+    /// Print what a finding means and how it is fixed; without ID, list all findings. Asks nobody
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["url", "json"], help_heading = "Output")]
+    pub explain: Option<String>,
 }
 
 /// `wsbench probe`.
@@ -77,8 +96,14 @@ pub fn probe(arguments: ProbeArguments, quiet: bool) -> anyhow::Result<Exit> {
         (_, true) => Format::Markdown,
         _ => Format::Terminal,
     };
+    let look = look();
+    if let Some(id) = arguments.explain {
+        let id = Some(id.as_str()).filter(|id| !id.is_empty());
+        return probe::explain(id, format, look);
+    }
     let options = Options {
-        url: arguments.url,
+        // clap lets nobody pass without one.
+        url: arguments.url.unwrap_or_default(),
         headers: arguments.header,
         origin: arguments.origin,
         subprotocols: arguments.subprotocol,
@@ -95,9 +120,19 @@ pub fn probe(arguments: ProbeArguments, quiet: bool) -> anyhow::Result<Exit> {
         clients: arguments.clients,
         format,
         quiet,
-        look: super::look(),
+        look,
     };
-    probe::run(options)
+    probe::run(&options)
+}
+
+/// A page that goes into a file or a pipe has whole lines: sentences can be searched for.
+fn look() -> Look {
+    let narrow = std::io::stdout().is_terminal() || std::env::var_os("COLUMNS").is_some();
+    let look = super::look();
+    Look {
+        width: if narrow { look.width } else { usize::MAX },
+        ..look
+    }
 }
 
 /// `HOST:PORT:ADDRESS`, as curl's `--resolve`; an IPv6 address may stand in brackets.

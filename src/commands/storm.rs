@@ -73,7 +73,11 @@ pub fn run(scenario: &Scenario, options: &Options) -> anyhow::Result<Exit> {
             result,
             exit,
             saved,
+            advice,
         } = run::execute(&Arc::new(scenario), &each)?;
+        if let Some(advice) = advice {
+            let _ = writeln!(talk, "{advice}");
+        }
         let files = match saved {
             Ok(files) => files.display().to_string(),
             Err(error) => {

@@ -91,6 +91,8 @@ catalogue! {
         DialLag = "dial_lag", Lower;
         /// An open connection's life.
         SessionTime = "session_time", Neutral;
+        /// Last received byte to the end of a connection that nobody closed.
+        QuietBeforeLoss = "quiet_before_loss", Neutral;
     }
 }
 

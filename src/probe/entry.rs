@@ -3,12 +3,13 @@
 //! Each check owns its entries; [`all`] lists them. The documents are generated from them, so they
 //! cannot say anything else than the program.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::fingerprint::Product;
 
 /// Where on the path, from the bottom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Layer {
     /// Names to addresses.
@@ -30,7 +31,7 @@ pub enum Layer {
 }
 
 /// A piece of configuration or an action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fix {
     /// For whom.
     #[serde(rename = "for")]

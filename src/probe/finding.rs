@@ -1,12 +1,13 @@
 //! A finding, and what all of them together mean.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::entry::{Entry, Fix, Layer};
 use super::fingerprint::Product;
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Worth knowing; the path is healthy.
@@ -20,7 +21,7 @@ pub enum Severity {
 }
 
 /// How sure the cause is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Certainty {
     /// What was seen has one cause.
@@ -30,7 +31,7 @@ pub enum Certainty {
 }
 
 /// A cause that fits, and what would tell it from the others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Cause {
     /// One sentence.
     pub cause: String,
@@ -39,7 +40,7 @@ pub struct Cause {
 }
 
 /// What is wrong, by what evidence, and what to do.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Finding {
     /// Name in the catalogue.
     pub id: &'static str,
@@ -134,7 +135,7 @@ impl Finding {
 }
 
 /// What a probe concludes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Health {
     /// No fault.
@@ -148,14 +149,28 @@ pub enum Health {
 }
 
 /// All findings, the worst and deepest-rooted first.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Diagnosis {
     /// The conclusion.
     pub health: Health,
     /// Why this machine could not probe.
     pub could_not: Option<String>,
+    /// A signal ended it early: what is missing was not looked for.
+    pub interrupted: bool,
     /// Sorted: severity, then the lowest layer.
     pub findings: Vec<Finding>,
     /// Products that showed themselves, as evidence.
     pub products: Vec<Product>,
+}
+
+impl Diagnosis {
+    /// The same of a probe that a signal ended: whatever was found, the question is open.
+    #[must_use]
+    pub fn interrupted(self) -> Self {
+        Self {
+            health: Health::Undecided,
+            interrupted: true,
+            ..self
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! Who is on the path, as far as it shows itself: evidence, never proof.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::seen::{Answer, Seen};
 
 /// Something a fix is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Product {
     /// nginx.

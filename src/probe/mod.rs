@@ -12,6 +12,7 @@
 //! What was seen is plain data ([`seen::Seen`], JSON), so a check is tested from recorded
 //! observations without a network. A check never names one cause as certain where the outside
 //! cannot tell causes apart: it lists all that fit, with what would tell.
+#![doc = include_str!("catalogue.md")]
 
 pub mod ask;
 pub mod certificate;

@@ -69,6 +69,18 @@ impl Settings {
             .or_else(|| self.url.address())
     }
 
+    /// The same without what may be secret: for a server that is not trusted.
+    #[must_use]
+    pub fn without_secrets(&self) -> Self {
+        let secret = self.credentials();
+        let mut settings = self.clone();
+        settings.headers.retain(|(name, _)| !secret.contains(name));
+        if let Some(query) = settings.url.path.find('?') {
+            settings.url.path.truncate(query);
+        }
+        settings
+    }
+
     /// Headers that carry a credential, by name: what may be lost on the way.
     pub fn credentials(&self) -> Vec<String> {
         let is_one = |name: &str| {

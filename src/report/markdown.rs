@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::result::RunResult;
 
+use super::idle_timer;
 use super::storms;
 use super::view::{self, FIGURES, because, count, plain};
 
@@ -105,6 +106,9 @@ fn warnings(text: &mut String, result: &RunResult) {
         push(text, &line);
     }
     if let Some(warning) = view::server_warning(result) {
+        push(text, &format!("> **warning** {}\n", cell(&warning)));
+    }
+    if let Some(warning) = idle_timer::warning(result) {
         push(text, &format!("> **warning** {}\n", cell(&warning)));
     }
     for stall in view::stalls(result) {

@@ -54,6 +54,24 @@ impl UpgradeRequest {
         Self { head, subprotocols }
     }
 
+    /// What it asks for beyond the headers of every upgrade, as rendered; Host where it was given.
+    pub fn own_headers(&self, url: &Url) -> Vec<(String, String)> {
+        let ours = [
+            "Upgrade",
+            "Connection",
+            "Sec-WebSocket-Version",
+            "Sec-WebSocket-Protocol",
+        ];
+        let lines = self.head.split("\r\n").skip(1);
+        let pairs = lines.filter_map(|line| line.split_once(": "));
+        let own = pairs.filter(|(name, value)| match *name {
+            "Host" => *value != url.host_header(),
+            name => !ours.contains(&name),
+        });
+        own.map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
     /// The bytes to send, and the Sec-WebSocket-Accept they must be answered with.
     pub(super) fn with_fresh_key(&self) -> (Vec<u8>, String) {
         let key = STANDARD.encode(fastrand::u128(..).to_ne_bytes());
@@ -90,6 +108,19 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("\r\nX-A: 1X-B: 2\r\n"), "{text}");
+    }
+
+    #[test]
+    fn what_was_asked_for_beside_the_upgrade_can_be_read_back() {
+        let url = Url::parse("ws://127.0.0.1:81/").expect("a URL");
+        let own = |headers: &[(&str, &str)]| {
+            let headers: Vec<_> = (headers.iter())
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
+            UpgradeRequest::new(&url, &headers, vec!["a".into()]).own_headers(&url) == headers
+        };
+        assert!(own(&[]));
+        assert!(own(&[("Host", "app.example"), ("X-A", "b: c")]));
     }
 
     #[test]

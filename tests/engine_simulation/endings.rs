@@ -51,6 +51,9 @@ fn an_end_without_a_close_frame_is_no_reset_and_no_close() {
     let run = after_five(async |_| {});
     let cause = CloseCause::Lost(FailureKind::EofWithoutClose);
     assert_eq!(run.closes(), [(cause, 10)]);
+    // Nothing came since the 101: that silence is the mark of an idle timer.
+    let quiet = run.longest(Metric::QuietBeforeLoss);
+    assert!(quiet >= 5 * SECOND && quiet < 6 * SECOND, "{quiet:?}");
 }
 
 #[test]

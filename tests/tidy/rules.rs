@@ -24,6 +24,7 @@ const FENCES: &[(&[&str], &[&str])] = &[
     ),
     (&["hdrhistogram"], &["src/metrics/histogram.rs"]),
     (&["indicatif"], &["src/commands/"]),
+    (&["x509_parser"], &["src/probe/certificate.rs"]),
 ];
 
 /// Macros that print, and the only places that do.

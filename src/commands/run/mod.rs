@@ -4,6 +4,7 @@
 //! results folder, built-in server, TLS files. After that nothing that was measured is lost: the timeline is on disk second
 //! by second, and every end, Ctrl-C included, is summed up, saved and judged.
 
+mod advice;
 mod conclude;
 mod fleet;
 mod observe;
@@ -29,7 +30,7 @@ use crate::exit::Exit;
 use crate::report::{Look, markdown, terminal};
 use crate::result::fault::By;
 use crate::result::store::write_whole;
-use crate::result::{RunResult, Store, StoreError};
+use crate::result::{EndReason, RunResult, Store, StoreError};
 use crate::scenario::{Scenario, redact};
 
 use conclude::Served;
@@ -73,6 +74,8 @@ pub struct Finished {
     pub exit: Exit,
     /// Where it is; the first error if not all of it could be saved.
     pub saved: Result<PathBuf, StoreError>,
+    /// What a probe says of a target to which nothing connected, if that was not said before.
+    pub advice: Option<String>,
 }
 
 /// Runs a scenario and shows what came of it; the error is for what kept it from running (exit 3).
@@ -96,6 +99,9 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
             terminal::render(&finished.result, options.look, files.as_deref())
         };
         super::print(&text)?;
+        if let Some(advice) = finished.advice {
+            let _ = writeln!(talk, "{advice}");
+        }
     }
     match finished.saved {
         Ok(_) => Ok(finished.exit),
@@ -115,7 +121,7 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
     let (spread, spread_fact) = preflight::spread(scenario);
     let scenario = &spread;
     let team = preflight::team(scenario, options.processes);
-    ready(scenario, team, spread_fact, options)?;
+    let advised = ready(scenario, team, spread_fact, options)?;
     let processes = preflight::server_processes(scenario)?;
     #[expect(
         clippy::disallowed_methods,
@@ -163,20 +169,24 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
         write_whole(&summary, markdown::render(&result).as_bytes())?;
         Ok(dir)
     });
+    let unknown = result.end_reason == EndReason::NothingConnected && !advised && !options.quiet;
+    let advice = unknown.then(|| advice::advice(&plan)).flatten();
     Ok(Finished {
         result,
         exit,
         saved,
+        advice,
     })
 }
 
 /// Holds the plan against the machine and the target; the error says what keeps it from running.
+/// Whether a probe has said already why nothing connects.
 fn ready(
     scenario: &Arc<Scenario>,
     team: Team,
     spread: Option<String>,
     options: &Options,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let mut found = preflight::check(scenario, team)?;
     found.facts.extend(spread);
     // The built-in server is not there yet, and need not be tried.
@@ -184,6 +194,7 @@ fn ready(
         let dialled = preflight::test_dial(scenario)?;
         found.facts.extend(dialled.facts);
         found.warnings.extend(dialled.warnings);
+        found.advice = dialled.advice;
     }
     let mut talk = anstream::stderr();
     if options.verbose {
@@ -195,8 +206,11 @@ fn ready(
         for warning in &found.warnings {
             let _ = writeln!(talk, "warning: {warning}");
         }
+        if let Some(advice) = &found.advice {
+            let _ = writeln!(talk, "{advice}");
+        }
     }
-    Ok(())
+    Ok(found.advice.is_some())
 }
 
 /// Runs the plan here, or in the processes that wait for it.

@@ -128,14 +128,16 @@ impl<D: Dial + 'static> State<'_, D> {
             Closing::Open => {
                 self.leave_groups();
                 self.settle(shard, now);
+                let quiet = now.since(self.heart.last_received());
                 let example = match ending {
                     Ending::Violation(violation) => format!("{violation:?}"),
                     _ if self.opened == now => "right after the upgrade".to_owned(),
-                    _ => {
-                        let idle = now.since(self.heart.last_received());
-                        format!("{:.1} s after the last byte received", idle.as_secs_f64())
-                    }
+                    _ => format!("{:.1} s after the last byte received", quiet.as_secs_f64()),
                 };
+                if !matches!(ending, Ending::Violation(_)) {
+                    let mut recorder = shard.recorder.borrow_mut();
+                    recorder.record(shard.plan.origin(now), Metric::QuietBeforeLoss, quiet);
+                }
                 let cause = CloseCause::Lost(FailureKind::from(ending));
                 ended(now, cause, self.after_loss(shard), example)
             }

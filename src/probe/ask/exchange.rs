@@ -6,19 +6,27 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::time::{Duration, Instant};
 
-use super::request::request;
+use super::request::{PROXY_LINE, request};
 use super::route;
 use crate::probe::Settings;
 use crate::probe::seen::{
     AcceptCheck, Answer, Exchange, Millis, Outcome, TEXT, Variation, escaped,
 };
 use crate::wire::accept_key;
-use crate::wire::inspect::{End, Head, HeadError, Line, Read, parse_head};
+use crate::wire::inspect::{End, Head, HeadError, Line, MAX_HEAD, Read, parse_head};
 
+/// Answers up to this length are parsed at every read, in bytes: what is no HTTP is known early.
+const FIRST_LINE: usize = 64;
 /// Most bytes of a body that are read.
 const MAX_BODY: usize = 16 * 1024;
+/// Interim answers (100, 103) that are skipped before the one that counts.
+const MAX_INTERIM: usize = 8;
+/// How long a protocol that speaks first is listened for.
+const LISTEN: Duration = Duration::from_millis(1_500);
 /// How long the rest of a body and an ending are waited for, once the head is there.
 const BODY_WAIT: Duration = Duration::from_millis(300);
+/// How long an ending is waited for behind a whole body.
+const END_WAIT: Duration = Duration::from_millis(30);
 
 /// A way to the target that works: every further connection goes along it.
 #[derive(Clone, Debug)]
@@ -67,8 +75,9 @@ impl Path<'_> {
             outcome: Outcome::NoBytes { end: None },
             asked: variation,
         };
-        let (outcome, open) = match route::line(self, &exchange.asked, deadline).await {
-            Ok(line) => self.converse(line, &mut exchange, deadline).await,
+        let (line, before) = self.line(&exchange.asked, deadline).await;
+        let (outcome, open) = match line {
+            Ok(line) => self.converse(line, before, &mut exchange, deadline).await,
             Err(outcome) => (outcome, None),
         };
         exchange.outcome = outcome;
@@ -76,38 +85,35 @@ impl Path<'_> {
         (exchange, open)
     }
 
+    /// A connection, and what goes before the request on it. A PROXY line goes before TLS only where
+    /// TLS does not come up without.
+    async fn line(&self, asked: &Variation, deadline: Instant) -> (Result<Line, Outcome>, &str) {
+        let line = route::line(self, asked, deadline).await;
+        match (&line, asked) {
+            (Ok(_), Variation::ProxyProtocol) => (line, PROXY_LINE),
+            (Err(Outcome::NoTls(_)), Variation::ProxyProtocol) => {
+                (route::line_behind_proxy_line(self, deadline).await, "")
+            }
+            _ => (line, ""),
+        }
+    }
+
     async fn converse(
         &self,
         mut line: Line,
+        before: &str,
         exchange: &mut Exchange,
         deadline: Instant,
     ) -> (Outcome, Option<Upgraded>) {
         let key = STANDARD.encode(fastrand::u128(..).to_ne_bytes());
-        let bytes = request(self.settings, &exchange.asked, &key);
-        let sent = Instant::now();
-        // Whatever ended the sending, bytes may have come before it.
-        let _ = line.send(&bytes, deadline).await;
-        let mut received = Vec::new();
-        let mut end = None;
-        let head = loop {
-            match parse_head(&received) {
-                Ok(head) => break Ok(head),
-                Err(HeadError::NotHttp) => break Err(HeadError::NotHttp),
-                Err(HeadError::Incomplete) => {}
-            }
-            match line.read(&mut received, deadline).await {
-                Read::Bytes(_) => {
-                    let first = exchange.first_byte_ms.take();
-                    let now = Millis::from(sent.elapsed());
-                    exchange.first_byte_ms = Some(first.unwrap_or(now));
-                }
-                Read::Ended(how) => {
-                    end = Some(words(&how));
-                    break Err(HeadError::Incomplete);
-                }
-                Read::TimedOut => break Err(HeadError::Incomplete),
-            }
+        let mut bytes = before.as_bytes().to_vec();
+        bytes.extend(request(self.settings, &exchange.asked, &key));
+        let deadline = match exchange.asked {
+            Variation::Listen => deadline.min(Instant::now() + LISTEN),
+            _ => deadline,
         };
+        let mut received = Vec::new();
+        let (head, end) = head(&mut line, &bytes, &mut received, exchange, deadline).await;
         let head = match head {
             Ok(head) => head,
             Err(error) => return (no_head(error, &received, end), None),
@@ -128,7 +134,68 @@ impl Path<'_> {
     }
 }
 
-fn no_head(error: HeadError, received: &[u8], end: Option<String>) -> Outcome {
+/// Sends `bytes` and reads the head of the answer into `received`; what is left there starts with it.
+pub(super) async fn head(
+    line: &mut Line,
+    bytes: &[u8],
+    received: &mut Vec<u8>,
+    exchange: &mut Exchange,
+    deadline: Instant,
+) -> (Result<Head, HeadError>, Option<String>) {
+    let sent = Instant::now();
+    // Whatever ended the sending, bytes may have come before it.
+    let refused = line.send(bytes, deadline).await.err();
+    let mut interim = 0;
+    let mut skipped = Vec::new();
+    let mut parsed = 0;
+    // Where no answer follows, those before it are what came.
+    let fail = |error, skipped: Vec<u8>, received: &mut Vec<u8>, end| {
+        received.splice(..0, skipped);
+        (Err(error), end)
+    };
+    loop {
+        match line.read(received, deadline).await {
+            Read::Bytes(_) => {
+                let now = Millis::from(sent.elapsed());
+                exchange.first_byte_ms.get_or_insert(now);
+            }
+            Read::Ended(how) => {
+                // A reset that the sending met is not told again: reading sees a plain end.
+                let reset = refused.filter(|_| received.is_empty() && how == End::Fin);
+                let how = words(&reset.unwrap_or(how));
+                return fail(HeadError::Incomplete, skipped, received, Some(how));
+            }
+            Read::TimedOut => return fail(HeadError::Incomplete, skipped, received, None),
+        }
+        // A head that comes byte by byte is not parsed anew for each of them.
+        let early = parsed == 0 || received.len() <= FIRST_LINE;
+        while early || received[parsed..].contains(&b'\n') || received.len() >= MAX_HEAD {
+            match parse_head(received) {
+                Ok(head) if is_interim(head.status) => {
+                    skipped = received.drain(..head.length).collect();
+                    (interim, parsed) = (interim + 1, 0);
+                    if interim > MAX_INTERIM {
+                        return fail(HeadError::Incomplete, skipped, received, None);
+                    }
+                }
+                Ok(head) => return (Ok(head), None),
+                Err(HeadError::NotHttp) => {
+                    return fail(HeadError::NotHttp, skipped, received, None);
+                }
+                Err(HeadError::Incomplete) => break,
+            }
+        }
+        parsed = received.len();
+    }
+}
+
+/// An answer before the answer (RFC 9110 15.2); 101 is the last one.
+fn is_interim(status: u16) -> bool {
+    (100..200).contains(&status) && status != 101
+}
+
+/// What came instead of a head.
+pub(super) fn no_head(error: HeadError, received: &[u8], end: Option<String>) -> Outcome {
     let bytes = escaped(received, TEXT);
     match error {
         _ if received.is_empty() => Outcome::NoBytes { end },
@@ -140,7 +207,8 @@ fn no_head(error: HeadError, received: &[u8], end: Option<String>) -> Outcome {
     }
 }
 
-fn answer(head: &Head, key: &str) -> Answer {
+/// A head as it is kept; `key` is the one sent.
+pub(super) fn answer(head: &Head, key: &str) -> Answer {
     let mut answer = Answer {
         version: format!("1.{}", head.minor),
         status: head.status,
@@ -181,8 +249,13 @@ async fn body(
 ) {
     let length = answer.header("content-length");
     let announced: Option<usize> = length.and_then(|text| text.trim().parse().ok());
-    let until = deadline.min(Instant::now() + BODY_WAIT);
+    let whole = |received: &[u8]| announced.is_some_and(|l| received.len() - head.length >= l);
+    let mut until = deadline.min(Instant::now() + BODY_WAIT);
     while received.len() - head.length < MAX_BODY {
+        if whole(received) {
+            // An ending that belongs to it comes at once or not at all.
+            until = until.min(Instant::now() + END_WAIT);
+        }
         match line.read(received, until).await {
             Read::Bytes(_) => {}
             Read::Ended(how) => {
@@ -190,11 +263,6 @@ async fn body(
                 break;
             }
             Read::TimedOut => break,
-        }
-        // All of it: an ending that belongs to it comes at once or not at all.
-        let whole = announced.is_some_and(|length| received.len() - head.length >= length);
-        if whole && Instant::now() + Duration::from_millis(50) > until {
-            break;
         }
     }
     let body = &received[head.length..];

@@ -1,8 +1,10 @@
 //! Asking: the only part of a probe that touches the network.
 
 pub mod compare;
+mod connect;
 mod crowd;
 mod exchange;
+mod frames;
 mod request;
 mod route;
 mod session;
@@ -10,10 +12,10 @@ mod watch;
 
 use std::cell::Cell;
 
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::Settings;
-use super::seen::{Asked, Exchange, Millis, Outcome, Route, Seen, Variation};
+use super::seen::{Asked, Exchange, Millis, Outcome, Route, Seen, TlsSeen, Variation};
 
 pub use exchange::{Path, Upgraded};
 pub use request::request;
@@ -24,26 +26,30 @@ pub type Tell<'a> = &'a mut dyn FnMut(&str);
 /// Part of the limit after which a silent handshake is waited for and compared at the same time.
 const PATIENCE: u32 = 3;
 
-/// Looks at the path; every wait is bounded by the settings.
-pub async fn look(settings: &Settings, tell: Tell<'_>) -> Seen {
+/// Looks at the path; every wait is bounded by the settings. What was seen is in `seen` at any
+/// time, so that a probe that is dropped halfway has something to say.
+pub async fn look(settings: &Settings, seen: &mut Seen, tell: Tell<'_>) {
     let started = Instant::now();
     let deadline = started + settings.timeout;
-    let mut seen = Seen {
-        asked: asked(settings),
-        ..Seen::default()
-    };
+    seen.asked = asked(settings);
     tell("resolving");
-    route::resolve(settings, &mut seen, deadline).await;
+    route::resolve(settings, seen, deadline).await;
     tell("connecting");
-    let Some(path) = route::open(settings, &mut seen, started, deadline).await else {
-        return seen;
+    let Some(address) = route::open(settings, seen, started, deadline).await else {
+        return;
+    };
+    let guarded = guarded(settings, seen);
+    let path = Path {
+        settings: guarded.as_ref().unwrap_or(settings),
+        address,
+        started,
     };
     if !seen.routes.iter().any(Route::is_open) {
-        compare::compare(&path, &mut seen, tell, deadline).await;
-        return seen;
+        compare::compare(&path, seen, tell, deadline).await;
+        return;
     }
     tell("upgrading");
-    let open = first(&path, &mut seen, tell, deadline).await;
+    let open = first(&path, seen, tell, deadline).await;
     let handshake = seen.handshake.clone().filter(Exchange::is_upgrade);
     if let (Some(handshake), Some(open)) = (handshake, open) {
         tell("talking, and holding connections idle");
@@ -61,12 +67,28 @@ pub async fn look(settings: &Settings, tell: Tell<'_>) -> Seen {
         }
     }
     // What a session showed may need a comparison too; the session took time of its own.
+    // A handshake that was slow once is given the time to be so again.
+    let took = seen.handshake.as_ref().map_or(0.0, |h| h.took_ms.seconds());
+    let again = Duration::try_from_secs_f64(1.5 * took).unwrap_or_default();
+    let patience = (settings.timeout / PATIENCE)
+        .max(again)
+        .min(settings.timeout);
     let deadline = match seen.session {
-        Some(_) => Instant::now() + settings.timeout / PATIENCE,
+        Some(_) => Instant::now() + patience,
         None => deadline,
     };
-    compare::compare(&path, &mut seen, tell, deadline).await;
-    seen
+    compare::compare(&path, seen, tell, deadline).await;
+}
+
+/// The settings without secrets, when no server with a trusted certificate answered and the user did
+/// not say that this does not matter.
+fn guarded(settings: &Settings, seen: &mut Seen) -> Option<Settings> {
+    let trusted = |tls: &TlsSeen| tls.problem.is_none() && tls.distrust.is_none();
+    let mut tls = seen.routes.iter().filter_map(|route| route.tls.as_ref());
+    let distrusted = seen.asked.secure && !tls.any(trusted);
+    let secret = seen.asked.query || !seen.asked.credentials.is_empty();
+    seen.asked.withheld = distrusted && secret && !settings.insecure;
+    seen.asked.withheld.then(|| settings.without_secrets())
 }
 
 /// The handshake as asked for. While it stays silent, the comparisons that decide about silence are
@@ -82,10 +104,23 @@ async fn first(
     let (exchange, open) = match tokio::time::timeout_at(patience, handshake.as_mut()).await {
         Ok(came) => came,
         Err(_) => {
+            seen.handshake = Some(still_silent(path));
             let mut meanwhile = seen.clone();
             meanwhile.handshake = Some(still_silent(path));
-            let comparing = compare::compare(path, &mut meanwhile, tell, deadline);
-            let (came, ()) = tokio::join!(handshake, comparing);
+            let came = {
+                let comparing = compare::compare(path, &mut meanwhile, tell, deadline);
+                let mut comparing = std::pin::pin!(comparing);
+                tokio::select! {
+                    came = handshake.as_mut() => {
+                        // Late, but open: it is not left alone for comparisons of a silence that ended.
+                        if came.1.is_none() {
+                            comparing.await;
+                        }
+                        came
+                    }
+                    () = comparing.as_mut() => handshake.await,
+                }
+            };
             seen.compared = meanwhile.compared;
             came
         }
@@ -101,7 +136,7 @@ fn still_silent(path: &Path<'_>) -> Exchange {
         at_ms: Millis::default(),
         address: path.address.to_string(),
         first_byte_ms: None,
-        took_ms: Millis::default(),
+        took_ms: Millis::from(path.settings.timeout / PATIENCE),
         outcome: Outcome::NoBytes { end: None },
     }
 }
@@ -123,6 +158,8 @@ fn asked(settings: &Settings) -> Asked {
         header_bytes: settings.headers.iter().map(|(_, v)| v.len()).sum(),
         proxy: (settings.proxy.as_ref()).map(|p| format!("{}:{}", p.host, p.port)),
         own_ca: settings.own_ca,
+        client_certificate: settings.tls.has_client_certificate(),
+        withheld: false,
         insecure: settings.insecure,
         timeout_ms: Millis::from(settings.timeout),
         at: settings.now,

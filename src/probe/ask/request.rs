@@ -6,7 +6,10 @@ use crate::probe::seen::Variation;
 /// What Sec-WebSocket-Version no server supports.
 const NO_VERSION: &str = "99";
 
-/// The request for a variation. Values cannot start another header: control characters are left out.
+/// The line of PROXY protocol v1 (haproxy.org, proxy-protocol.txt 2.1) that a balancer would send.
+pub const PROXY_LINE: &str = "PROXY TCP4 127.0.0.1 127.0.0.1 40000 80\r\n";
+
+/// The request for a variation; a PROXY line goes before it, or before TLS. Values cannot start another header: control characters are left out.
 pub fn request(settings: &Settings, variation: &Variation, key: &str) -> Vec<u8> {
     match variation {
         Variation::Garbage => return b"WSBENCH PROBE\r\n\r\n".to_vec(),
@@ -16,11 +19,12 @@ pub fn request(settings: &Settings, variation: &Variation, key: &str) -> Vec<u8>
     }
     let upgrade = !matches!(variation, Variation::PlainGet | Variation::GetPath(_));
     let mut head = Head::default();
-    if *variation == Variation::ProxyProtocol {
-        head.0 += "PROXY TCP4 127.0.0.1 127.0.0.1 40000 80\r\n";
-    }
-    let path = match variation {
+    let path: &str = match variation {
         Variation::Path(path) | Variation::GetPath(path) => path,
+        _ if in_the_clear(settings, variation) => {
+            let path = settings.url.path.split('?').next();
+            path.unwrap_or("/")
+        }
         _ => &settings.url.path,
     };
     let version = if *variation == Variation::Http10 {
@@ -96,12 +100,18 @@ fn own_headers(settings: &Settings, variation: &Variation, head: &mut Head) {
         let secret = credentials.contains(name);
         match variation {
             _ if name.eq_ignore_ascii_case("host") => {}
+            _ if in_the_clear(settings, variation) => {}
             Variation::WithoutHeaders => {}
             Variation::WithoutCredentials if secret => {}
             Variation::WrongCredentials if secret => head.line(name, &wrong(value)),
             _ => head.line(name, value),
         }
     }
+}
+
+/// A `wss` target asked without TLS: what may be secret is not sent.
+fn in_the_clear(settings: &Settings, variation: &Variation) -> bool {
+    settings.url.secure && *variation == Variation::OtherScheme
 }
 
 /// A value of the same form that cannot be right: letters and digits of the last word are turned.
@@ -119,10 +129,12 @@ fn wrong(value: &str) -> String {
 
 fn connect(settings: &Settings) -> Vec<u8> {
     let url = &settings.url;
-    let host = if url.host.contains(':') {
-        format!("[{}]", url.host)
+    let fixed = settings.fixed_address().map(|a| a.to_string());
+    let host = fixed.unwrap_or_else(|| url.host.clone());
+    let host = if host.contains(':') {
+        format!("[{host}]")
     } else {
-        url.host.clone()
+        host
     };
     let mut head = Head(format!("CONNECT {host}:{} HTTP/1.1\r\n", url.port));
     head.line("Host", &format!("{host}:{}", url.port));

@@ -14,7 +14,7 @@ mod upgrade;
 use super::entry::{Entry, Layer};
 use super::finding::{Diagnosis, Finding, Health, Severity};
 use super::fingerprint;
-use super::seen::Seen;
+use super::seen::{Exchange, Seen};
 
 /// One question.
 pub struct Check {
@@ -50,15 +50,20 @@ pub fn diagnose(seen: &Seen) -> Diagnosis {
     }
     findings.sort_by_key(|f| (std::cmp::Reverse(f.severity), f.layer));
     silence_upper_layers(&mut findings);
+    let could_not = route::could_not(seen);
     let worst = findings.iter().map(|f| f.severity).max();
     let health = match worst {
+        _ if could_not.is_some() => Health::CouldNotProbe,
         Some(Severity::Fault) => Health::Faulty,
         Some(Severity::Undecided) => Health::Undecided,
+        // What no check understands is not well for that.
+        _ if !opened(seen) => Health::Undecided,
         _ => Health::Healthy,
     };
     Diagnosis {
         health,
-        could_not: None,
+        could_not,
+        interrupted: false,
         findings,
         products,
     }
@@ -72,5 +77,42 @@ fn silence_upper_layers(findings: &mut Vec<Finding>) {
         .min();
     if let Some(lowest) = lowest.filter(|layer| *layer <= Layer::Upgrade) {
         findings.retain(|f| f.layer <= lowest);
+    }
+}
+
+/// Whether a WebSocket came up at all.
+fn opened(seen: &Seen) -> bool {
+    seen.handshake.as_ref().is_some_and(Exchange::is_upgrade)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::seen::Route;
+
+    #[test]
+    fn only_faults_of_our_own_on_every_way_keep_us_from_probing() {
+        let table: [(&[Option<&str>], bool); 5] = [
+            (&[], false),
+            (&[Some("local: too many open files")], true),
+            (&[Some("local: x"), Some("local: y")], true),
+            (&[Some("local: x"), None], false),
+            (&[Some("refused")], false),
+        ];
+        for (faults, expected) in table {
+            let route = |fault: &Option<&str>| Route {
+                fault: fault.map(str::to_owned),
+                ..Route::default()
+            };
+            let seen = Seen {
+                routes: faults.iter().map(route).collect(),
+                ..Seen::default()
+            };
+            let diagnosis = diagnose(&seen);
+            assert_eq!(diagnosis.could_not.is_some(), expected, "{faults:?}");
+            assert_eq!(diagnosis.health == Health::CouldNotProbe, expected);
+            // No WebSocket came up in any of them.
+            assert_ne!(diagnosis.health, Health::Healthy, "{faults:?}");
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! One request on a connection of its own, and what came back.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Millis;
 
 /// What was sent: the handshake asked for, or one that differs from it in one thing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Variation {
     /// The handshake as asked for.
@@ -55,7 +56,7 @@ pub enum Variation {
 }
 
 /// Whether Sec-WebSocket-Accept fits the key (RFC 6455 4.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AcceptCheck {
     /// No such header.
@@ -68,7 +69,7 @@ pub enum AcceptCheck {
 }
 
 /// An HTTP answer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Answer {
     /// `1.0` or `1.1`.
     pub version: String,
@@ -95,19 +96,20 @@ impl Answer {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Whether a header of that name (lower case) has this word in its list.
+    pub fn has_token(&self, name: &str, word: &str) -> bool {
+        let named = self.headers.iter().filter(|(n, _)| n == name);
+        named
+            .flat_map(|(_, value)| value.split(','))
+            .any(|token| token.trim().eq_ignore_ascii_case(word))
+    }
+
     /// A 101 that a client may accept.
     pub fn is_upgrade(&self) -> bool {
-        let has = |name: &str, word: &str| {
-            self.headers
-                .iter()
-                .filter(|(n, _)| n == name)
-                .flat_map(|(_, value)| value.split(','))
-                .any(|token| token.trim().eq_ignore_ascii_case(word))
-        };
         self.status == 101
             && self.accept == AcceptCheck::Right
-            && has("upgrade", "websocket")
-            && has("connection", "upgrade")
+            && self.has_token("upgrade", "websocket")
+            && self.has_token("connection", "upgrade")
     }
 
     /// The same status and the same body: what was different in the request did not matter.
@@ -135,7 +137,7 @@ fn settled(body: &str) -> String {
 }
 
 /// What came of a request. Ends are `FIN`, `RST`, `close_notify`, `alert NAME`, or the system's words.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// TCP did not open: `refused`, `timeout`, `unreachable`, or the system's words.
@@ -166,7 +168,7 @@ pub enum Outcome {
 }
 
 /// One request and its outcome.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Exchange {
     /// What was sent.
     pub asked: Variation,

@@ -4,21 +4,27 @@
 //! bounded when it is recorded, so that nobody downstream has to think of it.
 
 mod exchange;
+mod mute;
 mod route;
 mod session;
 mod watch;
 
 pub use exchange::{AcceptCheck, Answer, Exchange, Outcome, Variation};
 pub use route::{Certificate, Resolved, Route, TcpOpened, TlsProblem, TlsSeen};
-pub use session::{Ended, FrameSeen, Reply, Session, Step, StepKind, Tcp, Violation};
+pub use session::{
+    Ended, FrameSeen, PingSeen, Provoked, Reply, Session, Step, StepKind, Tcp, Violation,
+};
 pub use watch::{Crowd, CrowdMember, Hold, HoldKind, Round, Watch, Why};
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds, with microseconds behind the point.
-#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Millis(pub f64);
 
@@ -36,7 +42,7 @@ impl Millis {
 }
 
 /// The target and what the user gave with it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Asked {
     /// Without its query.
     pub url: String,
@@ -64,6 +70,12 @@ pub struct Asked {
     pub proxy: Option<String>,
     /// A CA bundle was given.
     pub own_ca: bool,
+    /// A client certificate was given.
+    #[serde(default)]
+    pub client_certificate: bool,
+    /// The server's certificate is not trusted, so credentials and the query were not sent.
+    #[serde(default)]
+    pub withheld: bool,
     /// Certificates are not to be judged.
     pub insecure: bool,
     /// The limit for one probe without its slow part.
@@ -73,7 +85,7 @@ pub struct Asked {
 }
 
 /// Everything seen, in the order it was looked for. What was not looked for is `None` or empty.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Seen {
     /// The question.

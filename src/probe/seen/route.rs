@@ -1,11 +1,12 @@
 //! From a name to an open, encrypted connection.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Millis;
 
 /// What the resolver said.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resolved {
     /// `None` when no resolver was asked: the URL holds an address, or `--resolve` gave one.
     pub took_ms: Option<Millis>,
@@ -16,7 +17,7 @@ pub struct Resolved {
 }
 
 /// An open TCP connection.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TcpOpened {
     /// SYN to established.
     pub took_ms: Millis,
@@ -25,12 +26,12 @@ pub struct TcpOpened {
 }
 
 /// Why TLS did not come up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TlsProblem {
     /// A fatal alert, in the words of RFC 8446 6: `ProtocolVersion`, `UnrecognisedName`, ...
     Alert(String),
-    /// The first bytes that came are not TLS.
+    /// The first bytes that came are not TLS; the bytes, escaped.
     NotTls(String),
     /// FIN.
     Closed,
@@ -43,7 +44,7 @@ pub enum TlsProblem {
 }
 
 /// One certificate, as parsed by ourselves.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Certificate {
     /// RFC 4514, escaped.
     pub subject: String,
@@ -72,7 +73,7 @@ pub struct Certificate {
 }
 
 /// What TLS showed, as far as it came.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TlsSeen {
     /// ClientHello to Finished, or to the failure.
@@ -91,12 +92,19 @@ pub struct TlsSeen {
     pub unreadable: Option<String>,
     /// The first reason a verifier meets not to trust it; `None`: trusted.
     pub distrust: Option<String>,
+    /// The reason that is left when dates and names are set aside; `None`: the chain leads to a
+    /// trusted root.
+    pub chain_distrust: Option<String>,
+    /// That reason is that no trusted root signed it.
+    pub unknown_issuer: bool,
+    /// Why the server's signature over the handshake could not be checked.
+    pub signature: Option<String>,
     /// Why it did not come up.
     pub problem: Option<TlsProblem>,
 }
 
 /// The way to one address.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Route {
     /// `address:port`.
     pub address: String,

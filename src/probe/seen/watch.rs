@@ -1,11 +1,12 @@
 //! Connections held, handshakes made meanwhile, and many connections at once.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Ended, Exchange, Millis, Tcp};
 
 /// How a connection is held.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldKind {
     /// Nothing is sent, pings of the server are answered.
@@ -23,7 +24,7 @@ pub enum HoldKind {
 }
 
 /// One held connection.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Hold {
     /// How.
     pub kind: HoldKind,
@@ -58,7 +59,7 @@ pub struct Hold {
 }
 
 /// What a handshake of the watch was made for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// To see whether handshakes still work; closed at once.
@@ -75,7 +76,7 @@ pub enum Why {
 }
 
 /// A new handshake made during the watch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Round {
     /// From the start of the watch.
     pub at_ms: Millis,
@@ -98,7 +99,7 @@ pub struct Round {
 }
 
 /// Holds and handshakes over the same time.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Watch {
     /// How long it was meant to last.
@@ -114,7 +115,7 @@ pub struct Watch {
 }
 
 /// One of many.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CrowdMember {
     /// Its handshake.
     pub exchange: Exchange,
@@ -126,7 +127,7 @@ pub struct CrowdMember {
 }
 
 /// Connections opened one after the other and held.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Crowd {
     /// How many were to be opened.

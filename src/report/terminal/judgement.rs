@@ -3,6 +3,7 @@
 use anstyle::Style;
 
 use super::page::{BAD, BOLD, DIM, GOOD, Page, WARN};
+use crate::report::idle_timer;
 use crate::report::view::{self, because, count, plain};
 use crate::result::{EndReason, RunResult, TallyRow, ThresholdState, Verdict};
 
@@ -63,6 +64,7 @@ impl Page {
             .collect();
         warnings.extend(view::stalls(result));
         warnings.extend(view::server_warning(result));
+        warnings.extend(idle_timer::warning(result));
         match &result.end_reason {
             EndReason::Completed => {}
             EndReason::Interrupted => {

@@ -108,6 +108,7 @@ impl Page {
             Metric::ReconnectTime,
             Metric::DeathDetection,
             Metric::SessionTime,
+            Metric::QuietBeforeLoss,
         ];
         let mut table = Table::new("times in ms", &FIGURES);
         for metric in order {

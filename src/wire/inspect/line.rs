@@ -1,7 +1,7 @@
 //! The stream itself: opened, written, read, ended, each with what exactly happened.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,6 +22,8 @@ pub enum ConnectFault {
     Refused,
     /// Nothing answered before the deadline, or ETIMEDOUT.
     TimedOut,
+    /// ECONNRESET: it opened, and a RST came before anything else was done.
+    Reset,
     /// EHOSTUNREACH or ENETUNREACH.
     Unreachable(String),
     /// This machine could not even try: descriptors, ports, permissions.
@@ -77,6 +79,8 @@ pub struct TcpState {
 #[derive(Debug)]
 pub struct Line {
     stream: Transport,
+    /// Read already and put back: what follows the head of an answer to CONNECT.
+    pending: Vec<u8>,
 }
 
 impl Line {
@@ -87,12 +91,14 @@ impl Line {
     pub async fn connect(address: SocketAddr, deadline: Instant) -> Result<Self, ConnectFault> {
         match timeout_at(deadline, TcpStream::connect(address)).await {
             Err(_) => Err(ConnectFault::TimedOut),
-            Ok(Err(error)) => Err(fault(&error)),
+            Ok(Err(error)) => Err(fault(&error, address)),
             Ok(Ok(tcp)) => {
                 // A probe times small writes; if the option fails, only its timing suffers.
                 let _ = tcp.set_nodelay(true);
-                let stream = Transport::Plain(tcp);
-                Ok(Self { stream })
+                Ok(Self {
+                    stream: Transport::Plain(tcp),
+                    pending: Vec::new(),
+                })
             }
         }
     }
@@ -111,9 +117,15 @@ impl Line {
             let fault = TlsFault::Other("TLS inside TLS".to_owned());
             return (Err(fault), TlsSeen::default());
         };
+        if !self.pending.is_empty() {
+            // The peer spoke before our ClientHello: no TLS server does.
+            let bytes = String::from_utf8_lossy(&self.pending).into_owned();
+            return (Err(TlsFault::NotTls(bytes)), TlsSeen::default());
+        }
         let (outcome, seen) = tls::start(tcp, settings, name, deadline).await;
         let line = outcome.map(|stream| Self {
             stream: Transport::Tls(Box::new(stream)),
+            pending: Vec::new(),
         });
         (line, seen)
     }
@@ -134,8 +146,18 @@ impl Line {
         }
     }
 
+    /// Puts bytes back, to be read again before what comes next.
+    pub fn put_back(&mut self, bytes: Vec<u8>) {
+        self.pending = bytes;
+    }
+
     /// Appends what comes next to `bytes`. Can be cancelled without loss.
     pub async fn read(&mut self, bytes: &mut Vec<u8>, deadline: Instant) -> Read {
+        if !self.pending.is_empty() {
+            let count = self.pending.len();
+            bytes.append(&mut self.pending);
+            return Read::Bytes(count);
+        }
         bytes.reserve(CHUNK);
         match timeout_at(deadline, self.stream.read_buf(bytes)).await {
             Err(_) => Read::TimedOut,
@@ -179,21 +201,40 @@ impl Line {
     }
 }
 
-fn fault(error: &io::Error) -> ConnectFault {
+/// EMFILE and ENFILE, EAFNOSUPPORT, ENOBUFS: the system's own shortage, without a kind of its own.
+const SHORTAGES: [i32; 4] = [23, 24, 97, 105];
+
+fn fault(error: &io::Error, address: SocketAddr) -> ConnectFault {
     let text = error.to_string();
     match error.kind() {
         io::ErrorKind::ConnectionRefused => ConnectFault::Refused,
         io::ErrorKind::TimedOut => ConnectFault::TimedOut,
+        io::ErrorKind::ConnectionReset => ConnectFault::Reset,
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            ConnectFault::Unreachable(text)
+            if has_route(address) {
+                ConnectFault::Unreachable(text)
+            } else {
+                ConnectFault::Local(format!("no route from this machine: {text}"))
+            }
         }
         io::ErrorKind::AddrNotAvailable | io::ErrorKind::PermissionDenied => {
             ConnectFault::Local(text)
         }
-        // EMFILE and ENFILE have no kind of their own.
-        _ if matches!(error.raw_os_error(), Some(23 | 24)) => ConnectFault::Local(text),
+        _ if error.raw_os_error().is_some_and(|n| SHORTAGES.contains(&n)) => {
+            ConnectFault::Local(text)
+        }
         _ => ConnectFault::Other(text),
     }
+}
+
+/// Whether this machine knows a way to `address`. Connecting a UDP socket sends nothing: it only
+/// looks up the route.
+fn has_route(address: SocketAddr) -> bool {
+    let any: IpAddr = match address {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    UdpSocket::bind((any, 0)).is_ok_and(|socket| socket.connect(address).is_ok())
 }
 
 fn end(error: &io::Error) -> End {

@@ -7,6 +7,6 @@ mod head;
 mod line;
 mod tls;
 
-pub use head::{Head, HeadError, parse_head};
+pub use head::{Head, HeadError, MAX_HEAD, parse_head};
 pub use line::{ConnectFault, End, Line, Read, TcpState};
-pub use tls::{InspectTls, TlsFault, TlsSeen};
+pub use tls::{Distrust, InspectTls, TlsFault, TlsSeen};

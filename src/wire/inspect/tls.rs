@@ -3,13 +3,17 @@
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{AlertDescription, ClientConfig, DigitallySignedStruct, SignatureScheme, version};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme,
+    version,
+};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -39,6 +43,18 @@ pub struct TlsSeen {
     pub distrust: Option<String>,
     /// The server asked for a certificate of ours.
     pub client_certificate_asked: bool,
+    /// Why the server's signature over the handshake could not be checked: a key too small or of a
+    /// kind that is not supported.
+    pub signature: Option<String>,
+}
+
+/// Why a chain is not trusted, its dates and names set aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Distrust {
+    /// No trusted root signed it.
+    UnknownIssuer,
+    /// Another reason, in rustls' words.
+    Other(String),
 }
 
 /// Why TLS did not come up.
@@ -79,6 +95,50 @@ impl InspectTls {
             verifier,
             client,
         })
+    }
+
+    /// Whether the server would be shown a certificate of ours.
+    pub fn has_client_certificate(&self) -> bool {
+        self.client.is_some()
+    }
+
+    /// Why the chain (DER, the server's own first) leads to no trusted root at `at` (seconds since
+    /// 1970), whatever name the certificate is for. `None`: it does.
+    pub fn distrust_of_chain(&self, chain: &[Vec<u8>], at: u64) -> Option<Distrust> {
+        let certs: Vec<_> = (chain.iter())
+            .map(|der| CertificateDer::from(der.as_slice()))
+            .collect();
+        let (own, others) = certs.split_first()?;
+        // The name is checked last: an error about it means that the chain is good.
+        let name = ServerName::try_from("name.invalid").ok()?;
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(at));
+        let verdict = self
+            .verifier
+            .verify_server_cert(own, others, &name, &[], now);
+        match verdict {
+            Ok(_) => None,
+            Err(rustls::Error::InvalidCertificate(error)) => match error {
+                CertificateError::NotValidForName
+                | CertificateError::NotValidForNameContext { .. } => None,
+                CertificateError::UnknownIssuer => Some(Distrust::UnknownIssuer),
+                error => Some(Distrust::Other(error.to_string())),
+            },
+            Err(other) => Some(Distrust::Other(other.to_string())),
+        }
+    }
+
+    /// The bytes of a ClientHello for `name`, to see what answers it; empty for a name that cannot
+    /// stand in one.
+    pub fn client_hello(&self, name: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let config = self.config(&Arc::new(Notes::default()));
+        if let (Ok(config), Ok(name)) = (config, ServerName::try_from(name.to_owned()))
+            && let Ok(mut hello) = rustls::ClientConnection::new(Arc::new(config), name)
+        {
+            // Writing into memory cannot fail.
+            let _ = hello.write_tls(&mut bytes);
+        }
+        bytes
     }
 
     fn config(&self, notes: &Arc<Notes>) -> Result<ClientConfig, rustls::Error> {
@@ -201,6 +261,20 @@ struct Onlooker {
     notes: Arc<Notes>,
 }
 
+impl Onlooker {
+    /// Goes on after a signature that does not satisfy a careful client, and notes why.
+    fn noted(
+        &self,
+        verdict: Result<HandshakeSignatureValid, rustls::Error>,
+    ) -> HandshakeSignatureValid {
+        verdict.unwrap_or_else(|error| {
+            self.notes
+                .note(|seen| seen.signature = Some(error.to_string()));
+            HandshakeSignatureValid::assertion()
+        })
+    }
+}
+
 impl ServerCertVerifier for Onlooker {
     fn verify_server_cert(
         &self,
@@ -233,7 +307,8 @@ impl ServerCertVerifier for Onlooker {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls12_signature(message, cert, dss)
+        let verdict = self.verifier.verify_tls12_signature(message, cert, dss);
+        Ok(self.noted(verdict))
     }
 
     fn verify_tls13_signature(
@@ -242,7 +317,8 @@ impl ServerCertVerifier for Onlooker {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls13_signature(message, cert, dss)
+        let verdict = self.verifier.verify_tls13_signature(message, cert, dss);
+        Ok(self.noted(verdict))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

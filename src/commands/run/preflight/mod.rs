@@ -31,6 +31,8 @@ pub struct Findings {
     pub facts: Vec<String>,
     /// What does not keep the run from starting, but may spoil it.
     pub warnings: Vec<String>,
+    /// What a probe says of a target that did not open.
+    pub advice: Option<String>,
 }
 
 /// Asks the machine; the error says what does not fit.
@@ -55,7 +57,11 @@ pub fn check(scenario: &Scenario, team: Team) -> anyhow::Result<Findings> {
         facts.push(fact);
         warnings.extend(server::warning(scenario, processes));
     }
-    Ok(Findings { facts, warnings })
+    Ok(Findings {
+        facts,
+        warnings,
+        advice: None,
+    })
 }
 
 /// How many idle clients the machine has room for, on plain connections from one address to one

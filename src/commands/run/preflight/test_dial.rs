@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::time::Instant;
 
+use super::super::advice::advice;
 use super::Findings;
 use crate::engine::identity::Identity;
 use crate::engine::plan::Plan;
@@ -45,16 +46,23 @@ pub fn test_dial(scenario: &Arc<Scenario>) -> anyhow::Result<Findings> {
     // A resolver that hangs must not hold the run up.
     runtime.shutdown_background();
     let mut findings = Findings::default();
+    let advice = match (&opened, failed.is_empty()) {
+        (None, false) => advice(&plan),
+        _ => None,
+    };
     if let Some(fact) = opened {
         findings.facts.push(fact);
     } else if is_hopeless(&failed, scenario) {
         let texts: Vec<_> = failed.iter().map(|failed| failed.text.as_str()).collect();
         let hint = failed.first().map_or("", |failed| failed.kind.hint());
+        let advice = advice.map(|advice| format!("\n{advice}"));
         bail!(
-            "target unreachable: {}\nhint: {hint}; --no-test-dial runs the load all the same",
-            texts.join("; ")
+            "target unreachable: {}\nhint: {hint}; --no-test-dial runs the load all the same{}",
+            texts.join("; "),
+            advice.unwrap_or_default()
         );
     }
+    findings.advice = advice;
     let warn = |failed: &Failed| format!("{} ({})", failed.text, failed.kind.hint());
     findings.warnings.extend(failed.iter().map(warn));
     Ok(findings)
