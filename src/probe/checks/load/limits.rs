@@ -245,7 +245,7 @@ fn rate(reading: &Reading, tries: &[Try<'_>]) -> Finding {
             finding = finding.saw(format!("{words}: {what}"));
         }
     }
-    let wait = tries
+    let mut wait = tries
         .iter()
         .filter_map(|t| t.exchange.answer()?.header("retry-after"));
     if let Some(value) = wait.next_back() {

@@ -124,7 +124,7 @@ pub fn of_crowd(seen: &Seen) -> Vec<Try<'_>> {
     };
     let mut open = 0;
     let mut tries = Vec::new();
-    let mut add = |exchange, why, open, closed, reason: &str, waited| {
+    let mut add = |exchange, why, open, closed: Option<u16>, reason: &str, waited| {
         let good = Exchange::is_upgrade(exchange) && closed.is_none();
         tries.push(Try {
             at: exchange.at_ms.seconds(),
