@@ -117,6 +117,25 @@ fn longer(best: Option<Gap>, other: Gap) -> Option<Gap> {
     }
 }
 
+/// One handshake of the crowd: why and with how many open; the close that followed, if one did.
+fn one<'a>(
+    exchange: &'a Exchange,
+    (why, open): (Why, u32),
+    (closed, reason): (Option<u16>, &str),
+    waited: bool,
+) -> Try<'a> {
+    Try {
+        at: exchange.at_ms.seconds(),
+        good: exchange.is_upgrade() && closed.is_none(),
+        open,
+        why,
+        words: words(exchange, closed, reason),
+        exchange,
+        closed,
+        waited,
+    }
+}
+
 /// Those of the crowd, in order.
 pub fn of_crowd(seen: &Seen) -> Vec<Try<'_>> {
     let Some(crowd) = &seen.crowd else {
@@ -124,36 +143,33 @@ pub fn of_crowd(seen: &Seen) -> Vec<Try<'_>> {
     };
     let mut open = 0;
     let mut tries = Vec::new();
-    let mut add = |exchange, why, open, closed: Option<u16>, reason: &str, waited| {
-        let good = Exchange::is_upgrade(exchange) && closed.is_none();
-        tries.push(Try {
-            at: exchange.at_ms.seconds(),
-            good,
-            open,
-            why,
-            words: words(exchange, closed, reason),
-            exchange,
-            closed,
-            waited,
-        });
-        good
-    };
     for member in &crowd.members {
         let ended = member.ended.as_ref();
         let closed = ended.and_then(|end| end.code);
         let reason = ended.map_or("", |end| end.reason.as_str());
         let waited = member.answered_after_closing_ms.is_some();
-        let good = add(&member.exchange, Why::Hold, open, closed, reason, waited);
-        open += u32::from(good && !waited);
+        let one = one(
+            &member.exchange,
+            (Why::Hold, open),
+            (closed, reason),
+            waited,
+        );
+        open += u32::from(one.good && !waited);
+        tries.push(one);
     }
     if let Some(exchange) = &crowd.after_waiting {
-        add(exchange, Why::AfterPause, open, None, "", false);
+        tries.push(one(exchange, (Why::AfterPause, open), (None, ""), false));
     }
     if let Some(exchange) = &crowd.after_closing {
-        add(exchange, Why::AfterClosing, open / 2, None, "", false);
+        tries.push(one(
+            exchange,
+            (Why::AfterClosing, open / 2),
+            (None, ""),
+            false,
+        ));
     }
     if let Some(exchange) = &crowd.after_pause {
-        add(exchange, Why::Look, 0, None, "", false);
+        tries.push(one(exchange, (Why::Look, 0), (None, ""), false));
     }
     tries
 }
