@@ -55,7 +55,8 @@ pub fn read(tries: &[Try<'_>]) -> Reading {
     let Some(most_good) = most_good.filter(|_| !bad.is_empty()) else {
         return Reading::Plain;
     };
-    if bad.len() == 1 && tries.len() > 3 {
+    let waits = tries.last().is_some_and(|t| !t.good && t.words == tries::NO_ANSWER);
+    if bad.len() == 1 && tries.len() > 3 && !waits {
         return Reading::Single;
     }
     let above = bad.iter().filter(|t| t.open > most_good).count();
