@@ -244,7 +244,7 @@ async fn greet(open: &mut Upgraded, round: &mut Round) {
 }
 
 /// Closes at once with 1000.
-async fn finish(open: &mut Upgraded) {
+pub async fn finish(open: &mut Upgraded) {
     let mut bytes = Vec::new();
     let mask = Some(fastrand::u32(..).to_ne_bytes());
     let code = 1000u16.to_be_bytes();

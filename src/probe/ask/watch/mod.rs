@@ -19,6 +19,9 @@ use super::exchange::Path;
 use crate::probe::seen::{Exchange, Millis, Watch};
 use board::Board;
 
+pub(super) use dial::finish;
+pub(super) use scan::Scan;
+
 /// From the start of the watch.
 type Seconds = f64;
 

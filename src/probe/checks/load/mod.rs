@@ -6,7 +6,7 @@ mod reading;
 pub(super) mod tries;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::Check;
 

@@ -49,13 +49,16 @@ pub fn read(tries: &[Try<'_>]) -> Reading {
     let bad: Vec<_> = tries.iter().filter(|t| !t.good).collect();
     let good = || tries.iter().filter(|t| t.good);
     let most_good = good().map(|t| t.open).max();
-    if let Some(waited) = tries.iter().find(|t| t.waited) {
-        return Reading::Queue(waited.open);
+    if let Some(room) = tries.iter().filter(|t| t.waited).map(|t| t.open).max() {
+        return Reading::Queue(room);
     }
     let Some(most_good) = most_good.filter(|_| !bad.is_empty()) else {
         return Reading::Plain;
     };
-    if bad.len() == 1 && tries.len() > 3 {
+    let waits = tries
+        .last()
+        .is_some_and(|t| !t.good && t.words == tries::NO_ANSWER);
+    if bad.len() == 1 && tries.len() > 3 && !waits {
         return Reading::Single;
     }
     let above = bad.iter().filter(|t| t.open > most_good).count();

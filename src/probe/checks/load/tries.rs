@@ -2,6 +2,9 @@
 
 use crate::probe::seen::{Exchange, Outcome, Round, Seen, Why};
 
+/// Words for a handshake that stayed silent.
+pub const NO_ANSWER: &str = "no answer";
+
 /// One handshake.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Try<'a> {
@@ -54,7 +57,7 @@ pub fn words(exchange: &Exchange, closed: Option<u16>, reason: &str) -> String {
         Outcome::NotOpened(why) if why == "refused" => "connection refused".to_owned(),
         Outcome::NotOpened(why) => format!("no connection ({why})"),
         Outcome::NoTls(_) => "no TLS".to_owned(),
-        Outcome::NoBytes { end: None } => "no answer".to_owned(),
+        Outcome::NoBytes { end: None } => NO_ANSWER.to_owned(),
         Outcome::NoBytes { end: Some(end) } => format!("no byte, {end}"),
         Outcome::NotHttp { .. } | Outcome::PartialHead { .. } => "no HTTP answer".to_owned(),
         Outcome::Answer(answer) if answer.reason.is_empty() => answer.status.to_string(),
@@ -145,7 +148,8 @@ pub fn of_crowd(seen: &Seen) -> Vec<Try<'_>> {
     let mut tries = Vec::new();
     for member in &crowd.members {
         let ended = member.ended.as_ref();
-        let closed = ended.and_then(|end| end.code);
+        // RFC 6455 7.1.5: an end without a close frame counts as 1006.
+        let closed = ended.map(|end| end.code.unwrap_or(1006));
         let reason = ended.map_or("", |end| end.reason.as_str());
         let waited = member.answered_after_closing_ms.is_some();
         let one = one(
