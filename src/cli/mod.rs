@@ -1,6 +1,8 @@
 //! The command line: flags to plain calls of `commands`, errors to exit codes.
 
+mod ab;
 mod arguments;
+mod compare;
 mod probe;
 mod run;
 
@@ -81,6 +83,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             commands::calibrate::run(&options)
         }
         Command::Probe(arguments) => probe::probe(*arguments, quiet),
+        Command::Ab(arguments) => ab::ab(*arguments, quiet),
+        Command::Compare(arguments) => compare::compare(arguments),
         Command::Init { path } => commands::init::run(path.as_deref()),
         Command::Schema => commands::schema::run(),
         Command::Report { result, format } => {

@@ -2,6 +2,7 @@
 //!
 //! Reads results only; measures and prints nothing.
 
+pub mod course;
 pub mod gate;
 pub mod threshold;
 pub mod validity;

@@ -35,6 +35,12 @@ pub fn refusals(base: &[RunResult], candidate: &[RunResult]) -> Vec<String> {
     reasons
 }
 
+/// Most of the runs can be believed: a generator that was late measured itself.
+pub fn is_believed(runs: &[RunResult]) -> bool {
+    let invalid = runs.iter().filter(|run| !run.validity.valid).count();
+    2 * invalid <= runs.len()
+}
+
 /// What a reader should know.
 pub fn warnings(base: &[RunResult], candidate: &[RunResult]) -> Vec<String> {
     let mut warnings = Vec::new();

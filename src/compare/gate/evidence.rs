@@ -24,6 +24,8 @@ use crate::stats::difference::Difference;
 pub const RUN_TO_RUN: (f64, f64) = (0.05, 0.10);
 /// The same for shares of failures, as a difference.
 const RUN_TO_RUN_SHARE: f64 = 0.0005;
+/// The same for the rate of an open schedule.
+const RUN_TO_RUN_SCHEDULED: f64 = 0.005;
 /// Degrees of freedom of an assumption: few, so that its interval is wide.
 const ASSUMED_FREEDOM: f64 = 6.0;
 
@@ -192,12 +194,22 @@ fn single_runs(
     question: &Question,
     value: f64,
 ) -> Difference {
+    let values = |runs: &[RunResult]| -> Vec<f64> {
+        runs.iter()
+            .filter_map(|run| self::value(run, question))
+            .collect()
+    };
+    // No failure on either side: nothing is there that could spread.
+    let all = [values(base), values(candidate)].concat();
+    if question.scale == Scale::Difference && all.iter().all(|value| *value == 0.0) {
+        return Difference::of_means(0.0, (0.0, ASSUMED_FREEDOM), (0.0, ASSUMED_FREEDOM));
+    }
     let side = |runs: &[RunResult]| {
         let within: Vec<(f64, f64)> = runs.iter().map(|run| within(run, question)).collect();
         let between = within
             .iter()
             .map(|(_, drift)| *drift)
-            .fold(assumed(question), f64::max);
+            .fold(assumed(question, runs), f64::max);
         let count = runs.len() as f64;
         let own = within.iter().map(|(own, _)| own).sum::<f64>() / (count * count);
         (own + between / count, ASSUMED_FREEDOM)
@@ -206,9 +218,12 @@ fn single_runs(
 }
 
 /// Variance between runs that is assumed.
-fn assumed(question: &Question) -> f64 {
+fn assumed(question: &Question, runs: &[RunResult]) -> f64 {
+    let scheduled = runs.iter().all(|run| !run.validity.closed_loop);
     let spread = match question.scale {
         Scale::Difference => RUN_TO_RUN_SHARE,
+        // The schedule says how many are sent, the machine does not.
+        Scale::Ratio if question.unit == "per_s" && scheduled => RUN_TO_RUN_SCHEDULED,
         Scale::Ratio if is_tail(&question.statistic) => RUN_TO_RUN.1,
         Scale::Ratio => RUN_TO_RUN.0,
     };

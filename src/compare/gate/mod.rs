@@ -146,7 +146,11 @@ fn conclude(
             change(question, evidence, p)
         })
         .collect();
-    let verdict = verdict(&changes, &omitted, gate);
+    let believed = comparable::is_believed(base) && comparable::is_believed(candidate);
+    let verdict = match believed {
+        true => verdict(&changes, &omitted, gate),
+        false => Verdict::Invalid,
+    };
     Comparison {
         base_runs: base.len(),
         candidate_runs: candidate.len(),
@@ -224,4 +228,4 @@ fn verdict(changes: &[Change], omitted: &[Omitted], gate: &Gate) -> Verdict {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -10,7 +10,7 @@ use crate::result::fixture;
 const TRIES: u64 = 60;
 
 /// A run whose round trips are `median` ms with a tail at `tail` ms, and so many replies.
-fn run(median: f64, tail: f64, replies: u64) -> RunResult {
+pub(in crate::compare) fn run(median: f64, tail: f64, replies: u64) -> RunResult {
     let mut result = fixture::result();
     let metrics = &mut result.summary.metrics;
     let template = metrics[&Metric::RoundTrip].clone();
@@ -195,6 +195,20 @@ fn a_tail_of_few_samples_is_not_judged() {
             .iter()
             .all(|c| c.statistic != "round_trip.p99")
     );
+}
+
+#[test]
+fn runs_that_cannot_be_believed_decide_nothing() {
+    let good: Vec<_> = (0..4).map(|_| run(1.0, 4.0, 10_000)).collect();
+    let spoilt = |count: usize| {
+        let mut runs: Vec<_> = (0..4).map(|_| run(1.5, 6.0, 10_000)).collect();
+        for run in runs.iter_mut().take(count) {
+            run.validity.valid = false;
+        }
+        compare(&good, &runs, &Gate::default()).verdict
+    };
+    assert_eq!(spoilt(2), Verdict::Fail);
+    assert_eq!(spoilt(3), Verdict::Invalid);
 }
 
 #[test]
