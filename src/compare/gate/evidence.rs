@@ -101,8 +101,8 @@ pub fn of_rounds(
     }
     let (base, candidate): (Vec<_>, Vec<_>) = rounds.iter().map(|(a, b)| (a, b)).unzip();
     let (a, b) = (
-        values(base.into_iter(), question, "base")?,
-        values(candidate.into_iter(), question, "candidate")?,
+        values(base, question, "base")?,
+        values(candidate, question, "candidate")?,
     );
     let pairs: Vec<_> = a.iter().copied().zip(b.iter().copied()).collect();
     let difference = Difference::of_pairs(&pairs).ok_or("too few rounds")?;
