@@ -21,6 +21,10 @@ pub struct CompareArguments {
     /// The smallest change of times and rates that counts
     #[arg(long, value_name = "RATIO", default_value = "5%")]
     pub min_effect: Ratio,
+    /// The results are rounds: the n-th of the base ran next to the n-th of the candidate, as
+    /// `wsbench ab` keeps them (a/01, b/01, ...)
+    #[arg(long)]
+    pub paired: bool,
     /// Compare results of different scenarios, loads or machines
     #[arg(long)]
     pub force: bool,
@@ -70,6 +74,7 @@ pub fn compare(mut arguments: CompareArguments) -> anyhow::Result<Exit> {
         base: arguments.base,
         candidate: arguments.candidate,
         minimum: Some(arguments.min_effect.share()),
+        paired: arguments.paired,
         force: arguments.force,
         fail_on: arguments.fail_on.into(),
         format: arguments.format.into(),

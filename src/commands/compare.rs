@@ -44,6 +44,8 @@ pub struct Options {
     pub candidate: Vec<PathBuf>,
     /// Minimum effect of times and rates.
     pub minimum: Option<f64>,
+    /// The n-th result of each side ran next to the other's: rounds of an `ab`.
+    pub paired: bool,
     /// Compare different things.
     pub force: bool,
     /// What is called a failure.
@@ -66,7 +68,21 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
         );
         return Ok(Exit::Usage);
     }
-    let mut comparison = gate::compare(&base, &candidate, &Gate::with_minimum(options.minimum));
+    let gate = Gate::with_minimum(options.minimum);
+    let mut comparison = if options.paired {
+        let (a, b) = (base.len(), candidate.len());
+        if a != b || a < 3 {
+            anstream::eprintln!(
+                "error: --paired with {a} results of the base and {b} of the candidate\n\
+                 hint: give three or more of each, equally many, in the order they were made"
+            );
+            return Ok(Exit::Usage);
+        }
+        let rounds: Vec<_> = base.into_iter().zip(candidate).collect();
+        gate::compare_rounds(&rounds, &gate)
+    } else {
+        gate::compare(&base, &candidate, &gate)
+    };
     comparison
         .warnings
         .extend(refusals.into_iter().map(|r| format!("forced although {r}")));
