@@ -15,6 +15,8 @@ use crate::scenario::reconnect;
 use crate::server::Part;
 use crate::units::{ByteSize, Count, Rate, TimeSpan};
 
+use super::ab::AbArguments;
+use super::compare::CompareArguments;
 use super::probe::ProbeArguments;
 
 const START: &str = "Start here:
@@ -76,6 +78,10 @@ pub enum Command {
     Calibrate(CalibrateArguments),
     /// Say what is wrong with a WebSocket path, in plain words, with the fix
     Probe(Box<ProbeArguments>),
+    /// Compare two services by turns on this machine, so that its noise cancels out
+    Ab(Box<AbArguments>),
+    /// Compare saved results: what changed, by how much, and how sure that is
+    Compare(CompareArguments),
     /// Write a commented starter scenario
     Init {
         /// A file that does not exist yet; without it the scenario goes to stdout

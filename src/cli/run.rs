@@ -98,7 +98,7 @@ fn scenario(arguments: &RunArguments) -> Result<Scenario, Problems> {
     load(Path::new(text), &overrides)
 }
 
-fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
+pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
     with_statistics(|known| Scenario::load(path, overrides, known))
 }
 
@@ -121,7 +121,7 @@ fn with_statistics<T>(read: impl FnOnce(&Statistics<'_>) -> T) -> T {
     read(&known)
 }
 
-fn overrides(arguments: &OverrideArguments) -> Overrides {
+pub(super) fn overrides(arguments: &OverrideArguments) -> Overrides {
     Overrides {
         set: arguments.set.clone(),
         target: arguments.target.clone(),
@@ -141,7 +141,7 @@ fn overrides(arguments: &OverrideArguments) -> Overrides {
 }
 
 /// Prints what is wrong with a scenario.
-fn complain(problems: &Problems) -> Exit {
+pub(super) fn complain(problems: &Problems) -> Exit {
     let stderr = anstream::stderr();
     // The stream strips styles where they cannot be shown.
     let _ = writeln!(stderr.lock(), "{}", problems.render(true).trim_end());

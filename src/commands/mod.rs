@@ -1,7 +1,9 @@
 //! One file a command: plain functions that the command line calls.
 
+pub mod ab;
 pub mod calibrate;
 pub mod check;
+pub mod compare;
 pub mod control;
 pub mod descriptors;
 pub mod generate;

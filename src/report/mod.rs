@@ -1,5 +1,6 @@
 //! Renderings of a saved result. Reads results only; judges and measures nothing, prints nothing.
 
+pub mod comparison;
 pub mod idle_timer;
 pub mod markdown;
 pub mod policies;
