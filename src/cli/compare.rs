@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::commands::compare::{self, FailOn, Format, Options};
 use crate::exit::Exit;
-use crate::units::Ratio;
+use crate::units::{Ratio, UnitError};
 
 /// `wsbench compare`.
 #[derive(Args, Debug)]
@@ -18,13 +18,13 @@ pub struct CompareArguments {
     /// Results of the candidate, after `--`; of exactly two paths without it the second one
     #[arg(value_name = "CANDIDATE", last = true)]
     pub candidate: Vec<PathBuf>,
-    /// The smallest change of times and rates that counts
-    #[arg(long, value_name = "RATIO", default_value = "5%")]
-    pub min_effect: Ratio,
     /// The results are rounds: the n-th of the base ran next to the n-th of the candidate, as
     /// `wsbench ab` keeps them (a/01, b/01, ...)
     #[arg(long)]
     pub paired: bool,
+    /// The smallest change of times and rates that counts [default: the scenario's gate, or 5%]
+    #[arg(long, value_name = "RATIO", value_parser = min_effect)]
+    pub min_effect: Option<Ratio>,
     /// Compare results of different scenarios, loads or machines
     #[arg(long)]
     pub force: bool,
@@ -58,6 +58,15 @@ pub enum CompareFormat {
     Junit,
 }
 
+/// A share above zero: no two runs are alike to the last digit.
+pub(super) fn min_effect(text: &str) -> Result<Ratio, String> {
+    let ratio: Ratio = text.parse().map_err(|error: UnitError| error.message)?;
+    match ratio.share() > 0.0 {
+        true => Ok(ratio),
+        false => Err("it must be above zero, for example 5%".to_owned()),
+    }
+}
+
 /// `wsbench compare`.
 pub fn compare(mut arguments: CompareArguments) -> anyhow::Result<Exit> {
     if arguments.candidate.is_empty() {
@@ -73,8 +82,8 @@ pub fn compare(mut arguments: CompareArguments) -> anyhow::Result<Exit> {
     compare::run(&Options {
         base: arguments.base,
         candidate: arguments.candidate,
-        minimum: Some(arguments.min_effect.share()),
         paired: arguments.paired,
+        minimum: arguments.min_effect.map(Ratio::share),
         force: arguments.force,
         fail_on: arguments.fail_on.into(),
         format: arguments.format.into(),

@@ -3,10 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use crate::commands;
+use crate::commands::{self, with_statistics};
 use crate::exit::Exit;
-use crate::result::statistics;
-use crate::scenario::{AdHoc, Overrides, Problems, Scenario, StatisticKind, Statistics};
+use crate::scenario::{AdHoc, Overrides, Problems, Scenario};
 
 use super::arguments::{
     CheckArguments, OverrideArguments, RunArguments, StormArguments, StormFormat,
@@ -100,25 +99,6 @@ fn scenario(arguments: &RunArguments) -> Result<Scenario, Problems> {
 
 pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
     with_statistics(|known| Scenario::load(path, overrides, known))
-}
-
-/// Tells the scenario's reader which statistics a threshold may name.
-fn with_statistics<T>(read: impl FnOnce(&Statistics<'_>) -> T) -> T {
-    let names: Vec<String> = statistics::known().map(|(name, _)| name).collect();
-    let kind = |name: &str| {
-        statistics::kind(name).map(|kind| match kind {
-            statistics::Kind::Time => StatisticKind::Time,
-            statistics::Kind::Ratio => StatisticKind::Ratio,
-            statistics::Kind::Count => StatisticKind::Count,
-            statistics::Kind::Rate => StatisticKind::Rate,
-            statistics::Kind::Number => StatisticKind::Number,
-        })
-    };
-    let known = Statistics {
-        kind: &kind,
-        names: &names,
-    };
-    read(&known)
 }
 
 pub(super) fn overrides(arguments: &OverrideArguments) -> Overrides {

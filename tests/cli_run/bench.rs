@@ -108,6 +108,8 @@ reply = {{ echo = true, timeout = "800ms" }}
             "WSBENCH_YES",
             "NO_COLOR",
             "CI",
+            "GITHUB_ACTIONS",
+            "GITHUB_STEP_SUMMARY",
         ] {
             command.env_remove(name);
         }

@@ -69,7 +69,7 @@ pub fn run(a: &Contender, b: &Contender, options: &Options) -> anyhow::Result<Ex
             return Ok(Exit::Usage);
         }
     }
-    let gate = Gate::with_minimum(options.minimum);
+    let gate = Gate::of(&b.scenario.gate, options.minimum);
     let mut course = Course::new(usize::from(options.rounds), gate.clone());
     let mut rounds = Vec::new();
     loop {
