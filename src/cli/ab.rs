@@ -79,6 +79,7 @@ pub fn ab(arguments: AbArguments, quiet: bool) -> anyhow::Result<Exit> {
             yes: arguments.yes,
             processes: None,
             test_dial: true,
+            baseline: commands::run::BaselineOptions::default(),
             look: super::look(),
         },
     };

@@ -16,7 +16,7 @@ use crate::server::Part;
 use crate::units::{ByteSize, Count, Rate, TimeSpan};
 
 use super::ab::AbArguments;
-use super::compare::CompareArguments;
+use super::compare::{CompareArguments, GateArguments};
 use super::probe::ProbeArguments;
 
 const START: &str = "Start here:
@@ -120,6 +120,14 @@ pub enum ReportFormat {
     Csv,
     /// summary.md
     Markdown,
+    /// junit.xml: a case for each threshold
+    Junit,
+    /// OpenMetrics text for GitLab's metrics report
+    Gitlab,
+    /// For github-action-benchmark, tool customSmallerIsBetter
+    GithubActionBenchmark,
+    /// Bencher Metric Format, for bencher run --adapter json
+    Bencher,
 }
 
 /// Flags that change a scenario.
@@ -188,6 +196,8 @@ pub struct RunArguments {
     pub overrides: OverrideArguments,
     #[command(flatten)]
     pub ad_hoc: AdHocArguments,
+    #[command(flatten)]
+    pub gate: GateArguments,
     /// Yes, the target is mine to load: one that is not loopback is not dialled more than 100 times
     /// a second, sent more than 1,000 messages a second or held by more than 1,000 clients without it
     #[arg(

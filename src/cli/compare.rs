@@ -36,6 +36,42 @@ pub struct CompareArguments {
     pub format: CompareFormat,
 }
 
+/// Flags of `wsbench run` that compare it with runs made before.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Gate")]
+pub struct GateArguments {
+    /// Compare the run with this result, folder of results or kept set (see --save-baseline): a
+    /// regression exits with 1, data that cannot tell with 4
+    #[arg(long, value_name = "DIR|FILE|NAME", env = "WSBENCH_BASELINE")]
+    pub baseline: Option<PathBuf>,
+    /// Keep the run as results/baseline/NAME/TIME/, too, unless it is invalid, cut short or regressed;
+    /// of more than 20 the oldest goes
+    #[arg(long, value_name = "NAME", value_parser = set_name)]
+    pub save_baseline: Option<String>,
+    /// The smallest change of times and rates that counts [default: the scenario's gate, or 5%]
+    #[arg(long, value_name = "RATIO", requires = "baseline", value_parser = min_effect)]
+    pub min_effect: Option<Ratio>,
+    /// What exits with 1; without `inconclusive` that exits with 4
+    #[arg(long, value_name = "WORD", default_value = "regressed")]
+    pub fail_on: FailOnArgument,
+    /// Compare with a baseline of another scenario, load or machine, too
+    #[arg(long, requires = "baseline")]
+    pub force: bool,
+}
+
+/// The name of a folder, as those of scenarios.
+fn set_name(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let first = text
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_ascii_alphanumeric());
+    match first && text.len() <= 100 && text.chars().all(allowed) {
+        true => Ok(text.to_owned()),
+        false => Err("a name has letters, digits, `-`, `_` and `.`, at most 100".to_owned()),
+    }
+}
+
 /// What exits with 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FailOnArgument {

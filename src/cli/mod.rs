@@ -109,6 +109,10 @@ fn report(result: &std::path::Path, format: ReportFormat) -> anyhow::Result<Exit
         ReportFormat::Json => commands::report::Format::Json,
         ReportFormat::Csv => commands::report::Format::Csv,
         ReportFormat::Markdown => commands::report::Format::Markdown,
+        ReportFormat::Junit => commands::report::Format::Junit,
+        ReportFormat::Gitlab => commands::report::Format::Gitlab,
+        ReportFormat::GithubActionBenchmark => commands::report::Format::GithubActionBenchmark,
+        ReportFormat::Bencher => commands::report::Format::Bencher,
     };
     let mut out = anstream::stdout().lock();
     commands::report::run(result, format, look(), &mut out)?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::commands::{self, with_statistics};
 use crate::exit::Exit;
 use crate::scenario::{AdHoc, Overrides, Problems, Scenario};
+use crate::units::Ratio;
 
 use super::arguments::{
     CheckArguments, OverrideArguments, RunArguments, StormArguments, StormFormat,
@@ -25,6 +26,13 @@ pub fn run(arguments: RunArguments, quiet: bool, verbose: u8) -> anyhow::Result<
         yes: arguments.yes,
         processes: arguments.processes,
         test_dial: !arguments.no_test_dial,
+        baseline: commands::run::BaselineOptions {
+            baseline: arguments.gate.baseline,
+            save: arguments.gate.save_baseline,
+            force: arguments.gate.force,
+            minimum: arguments.gate.min_effect.map(Ratio::share),
+            fail_on: arguments.gate.fail_on.into(),
+        },
         look: super::look(),
     };
     commands::run::run(scenario, &options)
@@ -54,6 +62,7 @@ pub fn storm(arguments: StormArguments, quiet: bool, verbose: u8) -> anyhow::Res
             yes: arguments.yes,
             processes: None,
             test_dial: !arguments.no_test_dial,
+            baseline: commands::run::BaselineOptions::default(),
             look: super::look(),
         },
     };

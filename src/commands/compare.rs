@@ -87,6 +87,7 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
     comparison
         .warnings
         .extend(refusals.into_iter().map(|r| format!("forced although {r}")));
+    super::ci::tell_of_comparison(&comparison);
     show(&comparison, options.format, options.look)?;
     Ok(exit(comparison.verdict, options.fail_on))
 }

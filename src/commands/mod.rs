@@ -3,6 +3,7 @@
 pub mod ab;
 pub mod calibrate;
 pub mod check;
+mod ci;
 pub mod compare;
 pub mod control;
 pub mod descriptors;

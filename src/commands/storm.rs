@@ -73,6 +73,7 @@ pub fn run(scenario: &Scenario, options: &Options) -> anyhow::Result<Exit> {
             result,
             exit,
             saved,
+            ..
         } = run::execute(&Arc::new(scenario), &each)?;
         let files = match saved {
             Ok(files) => files.display().to_string(),

@@ -24,7 +24,7 @@ pub mod timeline;
 pub use environment::Environment;
 pub use facts::{Caps, EndReason, Phases, RunFacts, Stall, ValidityLimits};
 pub use fault::FaultRecord;
-pub use judgement::{InvalidReason, ThresholdOutcome, ThresholdState, Verdict};
+pub use judgement::{BaselineOutcome, InvalidReason, ThresholdOutcome, ThresholdState, Verdict};
 pub use load::LoadError;
 pub use run::{RunResult, Validity};
 pub use served::{LateReplies, ServerCounts, ServerLoad};

@@ -4,6 +4,7 @@ mod bench;
 mod calibrate;
 mod faults;
 mod files;
+mod gate;
 mod outputs;
 mod server;
 mod signals;

@@ -62,8 +62,7 @@ fn rule(entry: &Entry, statistics: &Statistics<'_>, findings: &mut Findings) -> 
     };
     if !has_a_better_way(&entry.key, kind) {
         let message = format!("`{}` has no better way: it cannot decide", entry.key);
-        let hint = "times, rates and shares of the target can; a count or the generator's own \
-                    lateness cannot";
+        let hint = "times, rates and shares can; counts, and times without a better way, cannot";
         findings.value(&entry.place, message, hint);
         return None;
     }
