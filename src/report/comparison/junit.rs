@@ -4,13 +4,13 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{because, detectable, interval, signed, value, word};
 use crate::compare::gate::{Change, Comparison, Word};
+use crate::report::junit;
 
 /// The document.
 pub fn render(comparison: &Comparison) -> String {
     let mut report = Report::new("wsbench");
     report.add_test_suite(suite(comparison));
-    // Writing into memory does not fail, and quick-junit replaces what XML cannot hold.
-    report.to_string().unwrap_or_default()
+    junit::write(&report)
 }
 
 /// A suite of its own. Regressed is a failure, inconclusive is skipped: neither passes silently.
