@@ -12,8 +12,8 @@ use wsbench::scenario::{GatePlan, Overrides, Problems, Scenario, StatisticKind, 
 /// Stands for the statistics of the results: the tests of files do not depend on their number.
 fn kind(name: &str) -> Option<StatisticKind> {
     Some(match name {
-        "round_trip.p50" | "round_trip.p99" | "round_trip.max" | "handshake.p99"
-        | "storm.recovered_99" => StatisticKind::Time,
+        "round_trip.p50" | "round_trip.p99" | "round_trip.max" | "handshake.p50"
+        | "handshake.p99" | "storm.recovered_99" => StatisticKind::Time,
         "heartbeats.missed_ratio" | "handshakes.failed_ratio" | "messages.unanswered_ratio" => {
             StatisticKind::Ratio
         }
