@@ -17,6 +17,7 @@ use crate::units::{ByteSize, Count, Rate, TimeSpan};
 
 use super::ab::AbArguments;
 use super::compare::{CompareArguments, GateArguments};
+use super::merge::MergeArguments;
 use super::probe::ProbeArguments;
 
 const START: &str = "Start here:
@@ -82,6 +83,8 @@ pub enum Command {
     Ab(Box<AbArguments>),
     /// Compare saved results: what changed, by how much, and how sure that is
     Compare(CompareArguments),
+    /// Join results of one scenario that ran at the same time on several machines into one
+    Merge(MergeArguments),
     /// Write a commented starter scenario
     Init {
         /// A file that does not exist yet; without it the scenario goes to stdout

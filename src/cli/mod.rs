@@ -3,6 +3,7 @@
 mod ab;
 mod arguments;
 mod compare;
+mod merge;
 mod probe;
 mod run;
 
@@ -85,6 +86,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Probe(arguments) => probe::probe(*arguments, quiet),
         Command::Ab(arguments) => ab::ab(*arguments, quiet),
         Command::Compare(arguments) => compare::compare(arguments),
+        Command::Merge(arguments) => merge::merge(arguments, quiet),
         Command::Init { path } => commands::init::run(path.as_deref()),
         Command::Schema => commands::schema::run(),
         Command::Report { result, format } => report(&result, format),

@@ -139,7 +139,7 @@ pub fn load(paths: &[PathBuf]) -> anyhow::Result<Vec<RunResult>> {
 }
 
 /// A result itself, or the results in a folder of them.
-fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if !path.is_dir() || path.join("result.json").exists() {
         return Ok(vec![path.to_owned()]);
     }

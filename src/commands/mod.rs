@@ -10,6 +10,7 @@ pub mod descriptors;
 pub mod generate;
 pub mod init;
 pub mod limits;
+pub mod merge;
 pub mod probe;
 pub mod relay;
 mod relay_control;

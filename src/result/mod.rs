@@ -12,6 +12,7 @@ pub(crate) mod fixture;
 pub mod hlog;
 pub mod judgement;
 pub mod load;
+pub mod merge;
 pub mod run;
 pub mod served;
 pub mod statistics;

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::metrics::{AtEnd, Counter, Sheet, Total, conservation};
 
 use super::judgement::{BaselineOutcome, InvalidReason, ThresholdOutcome, Verdict};
+use super::merge::Source;
 use super::storm::StormReport;
 use super::summary::{self, Redact, Summary, TallyRow, millis};
 use super::{
@@ -87,6 +88,9 @@ pub struct RunResult {
     /// Stalls beyond those.
     #[serde(default)]
     pub stalls_beyond: u64,
+    /// The results it was merged of; empty for a run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
     /// The run second by second.
     pub timeline: Timeline,
 }
@@ -239,6 +243,7 @@ impl RunResult {
             faults: Vec::new(),
             stalls: facts.stalls,
             stalls_beyond: facts.stalls_beyond,
+            sources: Vec::new(),
             timeline,
         }
     }

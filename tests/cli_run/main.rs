@@ -5,6 +5,7 @@ mod calibrate;
 mod faults;
 mod files;
 mod gate;
+mod merge;
 mod outputs;
 mod server;
 mod signals;
