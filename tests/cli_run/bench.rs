@@ -163,7 +163,7 @@ pub fn wait(child: &mut Child) -> Option<i32> {
     wait_for(child, PATIENCE)
 }
 
-fn wait_for(child: &mut Child, patience: Duration) -> Option<i32> {
+pub fn wait_for(child: &mut Child, patience: Duration) -> Option<i32> {
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait().expect("our child") {

@@ -17,7 +17,9 @@ fn two_runs_at_the_same_time_are_one_result_that_reports_and_compares() {
         command.spawn().expect("started")
     };
     let mut runs = [start("parts/a"), start("parts/b")];
-    runs.iter_mut().for_each(|run| wait_for(run, PATIENCE));
+    for run in &mut runs {
+        wait_for(run, PATIENCE);
+    }
     let read = |file: &str| -> Value {
         let text = std::fs::read_to_string(bench.path(file)).expect(file);
         serde_json::from_str(&text).expect("JSON")

@@ -96,7 +96,7 @@ fn happenings() -> impl Strategy<Value = Happenings> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
 
     #[test]
     fn the_union_of_parts_is_the_whole(all in prop::collection::vec(happenings(), 2..4)) {
