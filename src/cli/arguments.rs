@@ -27,7 +27,7 @@ const START: &str = "Start here:
 
 Exit codes:
   0    pass
-  1    fail: a threshold was broken
+  1    fail: a threshold was broken, or something regressed
   2    usage or scenario error: nothing was run
   3    could not run: target unreachable, limits too low, results not writable
   4    inconclusive or invalid: the question was not answered

@@ -106,6 +106,7 @@ reply = {{ echo = true, timeout = "800ms" }}
             "WSBENCH_OUT",
             "WSBENCH_SEED",
             "WSBENCH_YES",
+            "WSBENCH_BASELINE",
             "NO_COLOR",
             "CI",
             "GITHUB_ACTIONS",

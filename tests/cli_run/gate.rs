@@ -1,5 +1,6 @@
 //! A run against its baseline, in one step.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -85,7 +86,11 @@ fn a_set_grows_run_by_run_and_then_tells_a_regression() {
     let shown = text(&output.stdout);
     assert!(shown.contains("what decides") && shown.contains("against trial: "));
 
-    // Another server is another thing, and this one is slow.
+    a_slow_server_regresses(&set);
+}
+
+/// Another server is another thing, and this one is slow.
+fn a_slow_server_regresses(set: &Path) {
     let slow = Bench::with(|plan| plan.delay = Duration::from_millis(200));
     slow.scenario("700ms", GATE);
     let set = set.to_str().expect("UTF-8");
@@ -110,6 +115,19 @@ fn a_set_grows_run_by_run_and_then_tells_a_regression() {
     assert!(step.contains("## wsbench trial: fail") && step.contains("## wsbench compare: fail"));
     let tests = std::fs::read_to_string(slow.path("out/junit.xml")).expect("saved");
     assert!(tests.contains("wsbench.compare") && tests.contains("<failure"));
+    // The same two again, from their folders; the gate comes from the scenario in the result.
+    let mut command = slow.command();
+    command.args(["compare", set, "out", "--force", "-f", "junit"]);
+    command.env("GITHUB_ACTIONS", "true");
+    let compared = finish(&mut command);
+    assert_exit(&compared, 1);
+    let said = text(&compared.stderr);
+    assert!(said.starts_with("::error title=wsbench compare::round_trip.p50 regressed"));
+    assert_eq!(said.lines().count(), 1, "one statistic decides: {said}");
+    assert!(
+        text(&compared.stdout).starts_with("<?xml"),
+        "stdout is the document"
+    );
     let shown = text(&output.stdout);
     let last = shown.trim_end().lines().last().expect("a verdict");
     assert!(last.starts_with("verdict: fail ("), "{last}");

@@ -2,7 +2,7 @@
 //!
 //! Counters, tallies and histograms are sums: exactly what one run with all the clients would have
 //! counted. Rows of the timeline are laid on those of the run that began first, by wall-clock time
-//! ([`rows`]). What cannot be added is not made up: see there for quantiles of rows, and the counts of
+//! (`rows`). What cannot be added is not made up: see there for quantiles of rows, and the counts of
 //! built-in servers, which only say something of their own machine, are left out.
 
 mod log;
