@@ -34,9 +34,9 @@ pub struct AbArguments {
     /// Run A against A and say how often this gate cries wolf on this machine
     #[arg(long, conflicts_with = "b")]
     pub null: bool,
-    /// The smallest change of times and rates that counts
-    #[arg(long, value_name = "RATIO", default_value = "5%")]
-    pub min_effect: Ratio,
+    /// The smallest change of times and rates that counts [default: the scenario's gate, or 5%]
+    #[arg(long, value_name = "RATIO", value_parser = super::compare::min_effect)]
+    pub min_effect: Option<Ratio>,
     /// What exits with 1; without `inconclusive` that exits with 4
     #[arg(long, value_name = "WORD", default_value = "regressed")]
     pub fail_on: FailOnArgument,
@@ -67,7 +67,7 @@ pub fn ab(arguments: AbArguments, quiet: bool) -> anyhow::Result<Exit> {
     let options = Options {
         rounds: arguments.rounds,
         null: arguments.null,
-        minimum: Some(arguments.min_effect.share()),
+        minimum: arguments.min_effect.map(Ratio::share),
         fail_on: arguments.fail_on.into(),
         format: arguments.format.into(),
         out,
@@ -79,6 +79,7 @@ pub fn ab(arguments: AbArguments, quiet: bool) -> anyhow::Result<Exit> {
             yes: arguments.yes,
             processes: None,
             test_dial: true,
+            baseline: commands::run::BaselineOptions::default(),
             look: super::look(),
         },
     };

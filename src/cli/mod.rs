@@ -3,6 +3,7 @@
 mod ab;
 mod arguments;
 mod compare;
+mod merge;
 mod probe;
 mod run;
 
@@ -85,6 +86,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Probe(arguments) => probe::probe(*arguments, quiet),
         Command::Ab(arguments) => ab::ab(*arguments, quiet),
         Command::Compare(arguments) => compare::compare(arguments),
+        Command::Merge(arguments) => merge::merge(arguments, quiet),
         Command::Init { path } => commands::init::run(path.as_deref()),
         Command::Schema { probe: true } => commands::schema::probe(),
         Command::Schema { probe: false } => commands::schema::run(),
@@ -110,6 +112,10 @@ fn report(result: &std::path::Path, format: ReportFormat) -> anyhow::Result<Exit
         ReportFormat::Json => commands::report::Format::Json,
         ReportFormat::Csv => commands::report::Format::Csv,
         ReportFormat::Markdown => commands::report::Format::Markdown,
+        ReportFormat::Junit => commands::report::Format::Junit,
+        ReportFormat::Gitlab => commands::report::Format::Gitlab,
+        ReportFormat::GithubActionBenchmark => commands::report::Format::GithubActionBenchmark,
+        ReportFormat::Bencher => commands::report::Format::Bencher,
     };
     let mut out = anstream::stdout().lock();
     commands::report::run(result, format, look(), &mut out)?;

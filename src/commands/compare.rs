@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::report::comparison::{junit, markdown};
 use crate::report::{Look, terminal};
 use crate::result::{RunResult, Verdict};
+use crate::scenario::GatePlan;
 
 /// Most results of one side.
 const MOST: usize = 1_000;
@@ -68,7 +69,7 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
         );
         return Ok(Exit::Usage);
     }
-    let gate = Gate::with_minimum(options.minimum);
+    let gate = gate_of(&candidate, options.minimum)?;
     let mut comparison = if options.paired {
         let (a, b) = (base.len(), candidate.len());
         if a != b || a < 3 {
@@ -86,8 +87,20 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
     comparison
         .warnings
         .extend(refusals.into_iter().map(|r| format!("forced although {r}")));
+    super::ci::tell_of_comparison(&comparison);
     show(&comparison, options.format, options.look)?;
     Ok(exit(comparison.verdict, options.fail_on))
+}
+
+/// The gate as the scenario of the newest candidate wants it.
+fn gate_of(candidate: &[RunResult], minimum: Option<f64>) -> anyhow::Result<Gate> {
+    let text = (candidate.last()).map_or("", |run| run.scenario.text.as_str());
+    let plan = super::with_statistics(|known| GatePlan::of_text(text, known));
+    let plan = plan.map_err(anyhow::Error::msg);
+    Ok(Gate::of(
+        &plan.context("read [gate] of the scenario in the result")?,
+        minimum,
+    ))
 }
 
 /// Prints it.
@@ -126,7 +139,7 @@ pub fn load(paths: &[PathBuf]) -> anyhow::Result<Vec<RunResult>> {
 }
 
 /// A result itself, or the results in a folder of them.
-fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if !path.is_dir() || path.join("result.json").exists() {
         return Ok(vec![path.to_owned()]);
     }

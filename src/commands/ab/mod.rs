@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
+use crate::commands::ci;
 use crate::commands::compare::{FailOn, Format, exit, show};
 use crate::commands::run::{self, Finished};
 use crate::compare::course::{Answer, Course, Next, Side, false_alarms, order};
@@ -69,7 +70,7 @@ pub fn run(a: &Contender, b: &Contender, options: &Options) -> anyhow::Result<Ex
             return Ok(Exit::Usage);
         }
     }
-    let gate = Gate::with_minimum(options.minimum);
+    let gate = Gate::of(&b.scenario.gate, options.minimum);
     let mut course = Course::new(usize::from(options.rounds), gate.clone());
     let mut rounds = Vec::new();
     loop {
@@ -122,6 +123,7 @@ fn one(
         result,
         exit,
         saved,
+        ..
     } = run::execute(&contender.scenario, &each)
         .with_context(|| format!("run side {name} of round {}", round + 1))?;
     if let Some(service) = service {
@@ -185,6 +187,7 @@ fn conclude(
         let text = "both sides are the same: every difference is chance (see --null)";
         comparison.warnings.push(text.to_owned());
     }
+    ci::tell_of_comparison(&comparison);
     show(&comparison, options.format, options.run.look)?;
     Ok(exit(comparison.verdict, options.fail_on))
 }

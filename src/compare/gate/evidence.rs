@@ -19,6 +19,9 @@ use crate::result::{RunResult, TimelineRow, statistics};
 use crate::stats::blocks::{self, average, variance};
 use crate::stats::difference::Difference;
 
+/// Samples of a run below which its quantiles say more of the moment than of the server: a handshake or
+/// two that fell into the measured phase.
+const FEWEST: u64 = 30;
 /// Spread between runs of the same thing that is assumed where it cannot be seen, as a share: of
 /// medians and rates, and of tails.
 pub const RUN_TO_RUN: (f64, f64) = (0.05, 0.10);
@@ -184,7 +187,8 @@ fn supported(run: &RunResult, statistic: &str) -> bool {
     };
     let share = digits / 10_f64.powi(i32::try_from(quantile.len()).unwrap_or(2));
     let summary = (run.summary.metrics.iter()).find(|(m, _)| m.name() == metric);
-    summary.is_none_or(|(_, s)| is_supported(share, s.count + s.censored_count))
+    let enough = |samples| samples >= FEWEST && is_supported(share, samples);
+    summary.is_none_or(|(_, s)| enough(s.count + s.censored_count))
 }
 
 /// Runs too few to show their own spread.

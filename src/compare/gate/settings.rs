@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::metrics::{Metric, Orientation};
 use crate::result::statistics::{self, Kind};
+use crate::scenario::GatePlan;
 
 /// The minimum effect unless told otherwise: 5 %.
 pub const MINIMUM: f64 = 0.05;
@@ -167,6 +168,26 @@ impl Gate {
         }
     }
 
+    /// As a scenario wants it; `minimum` (a flag's) goes before its `min_effect`, not before what it
+    /// says of single statistics.
+    pub fn of(plan: &GatePlan, minimum: Option<f64>) -> Self {
+        let general = minimum.or(plan.min_effect);
+        let mut gate = Self::with_minimum(general);
+        for rule in &plan.statistics {
+            // The scenario's reader took only statistics that have a better way.
+            let Some(mut question) = Question::about(&rule.statistic, None, rule.decides) else {
+                continue;
+            };
+            question.minimum = match (rule.min_effect, question.scale, general) {
+                (Some(own), ..) => own,
+                (None, Scale::Ratio, Some(general)) => general,
+                _ => question.minimum,
+            };
+            gate.set(question);
+        }
+        gate
+    }
+
     /// With this statistic gated, by this minimum; replaces what was asked of it.
     pub fn set(&mut self, question: Question) {
         let place = |q: &&mut Question| q.statistic == question.statistic;
@@ -180,6 +201,7 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::GateRule;
 
     #[test]
     fn every_usual_question_can_be_asked() {
@@ -190,6 +212,38 @@ mod tests {
         for no in ["messages.sent", "no.such", "bytes"] {
             assert!(Question::about(no, None, true).is_none(), "{no}");
         }
+    }
+
+    #[test]
+    fn a_scenario_says_what_decides_and_a_flag_replaces_its_general_effect() {
+        let rule = |statistic: &str, decides, min_effect| GateRule {
+            statistic: statistic.to_owned(),
+            decides,
+            min_effect,
+        };
+        let plan = GatePlan {
+            min_effect: Some(0.03),
+            statistics: vec![
+                rule("round_trip.p99", true, Some(0.1)),
+                rule("handshake.p50", false, None),
+                rule("round_trip.p95", true, None),
+            ],
+        };
+        for (flag, general) in [(None, 0.03), (Some(0.2), 0.2)] {
+            let gate = Gate::of(&plan, flag);
+            let of = |name: &str| {
+                let mut all = gate.questions.iter().filter(|q| q.statistic == name);
+                let found = all.next().map(|q| (q.gated, q.minimum));
+                assert!(all.next().is_none(), "{name} once");
+                found.expect(name)
+            };
+            assert_eq!(of("round_trip.p50"), (true, general));
+            assert_eq!(of("round_trip.p99"), (true, 0.1));
+            assert_eq!(of("handshake.p50"), (false, general));
+            assert_eq!(of("round_trip.p95"), (true, general));
+            assert_eq!(of("heartbeats.missed_ratio"), (true, MINIMUM_SHARE));
+        }
+        assert_eq!(Gate::of(&GatePlan::default(), None), Gate::default());
     }
 
     #[test]

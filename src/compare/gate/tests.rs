@@ -198,6 +198,26 @@ fn a_tail_of_few_samples_is_not_judged() {
 }
 
 #[test]
+fn a_median_of_one_handshake_is_no_regression() {
+    let with = |count, p50| {
+        let mut result = run(1.0, 4.0, 10_000);
+        let mut handshake = result.summary.metrics[&Metric::RoundTrip].clone();
+        (handshake.count, handshake.p50) = (count, p50);
+        result.summary.metrics.insert(Metric::Handshake, handshake);
+        result
+    };
+    let word = |count| {
+        let base = [with(count, 1.0), with(count, 1.01), with(count, 0.99)];
+        let comparison = compare(&base, &[with(count, 9.0)], &Gate::default());
+        let mut changes = comparison.changes.into_iter();
+        let found = changes.find(|c| c.statistic == "handshake.p50");
+        found.map(|change| change.word)
+    };
+    assert_eq!(word(1), None);
+    assert_eq!(word(1_000), Some(Word::Regressed));
+}
+
+#[test]
 fn runs_that_cannot_be_believed_decide_nothing() {
     let good: Vec<_> = (0..4).map(|_| run(1.0, 4.0, 10_000)).collect();
     let spoilt = |count: usize| {

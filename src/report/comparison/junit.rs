@@ -4,9 +4,17 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{because, detectable, interval, signed, value, word};
 use crate::compare::gate::{Change, Comparison, Word};
+use crate::report::junit;
 
-/// The document. Regressed is a failure, inconclusive is skipped: neither passes silently.
+/// The document.
 pub fn render(comparison: &Comparison) -> String {
+    let mut report = Report::new("wsbench");
+    report.add_test_suite(suite(comparison));
+    junit::write(&report)
+}
+
+/// A suite of its own. Regressed is a failure, inconclusive is skipped: neither passes silently.
+pub fn suite(comparison: &Comparison) -> TestSuite {
     let mut suite = TestSuite::new("wsbench compare");
     for change in comparison.changes.iter().filter(|c| c.gated) {
         let mut case = TestCase::new(&change.statistic, status(change));
@@ -17,13 +25,12 @@ pub fn render(comparison: &Comparison) -> String {
     for omitted in &comparison.omitted {
         let mut status = TestCaseStatus::skipped();
         status.set_message(&omitted.reason);
-        suite.add_test_case(TestCase::new(&omitted.statistic, status));
+        let mut case = TestCase::new(&omitted.statistic, status);
+        case.set_classname("wsbench.compare");
+        suite.add_test_case(case);
     }
     suite.set_system_out(because(comparison));
-    let mut report = Report::new("wsbench");
-    report.add_test_suite(suite);
-    // Writing into memory does not fail, and quick-junit replaces what XML cannot hold.
-    report.to_string().unwrap_or_default()
+    suite
 }
 
 fn status(change: &Change) -> TestCaseStatus {
@@ -42,7 +49,8 @@ fn status(change: &Change) -> TestCaseStatus {
     }
 }
 
-fn sentence(change: &Change) -> String {
+/// The change in one sentence.
+pub fn sentence(change: &Change) -> String {
     format!(
         "{} {}: {} -> {}, {} (95 % interval {}); {} would have been seen",
         change.statistic,

@@ -7,10 +7,36 @@ use super::page::{BAD, BOLD, DIM, GOOD, Page, WARN};
 use crate::compare::gate::{Change, Comparison, Word};
 use crate::report::comparison::{because, detectable, grounds, interval, signed, value, word};
 use crate::report::table::Table;
-use crate::result::Verdict;
+use crate::report::view;
+use crate::result::{RunResult, Verdict};
 
 /// The whole page.
 pub fn render(comparison: &Comparison, look: Look) -> String {
+    let mut page = page(comparison, look);
+    let style = style(comparison.verdict);
+    let answer = format!("verdict: {} ({})", comparison.verdict, because(comparison));
+    page.line(style, &answer);
+    page.text
+}
+
+/// Below the summary of a run that was compared with its baseline; ends with the verdict of both.
+pub fn below(comparison: &Comparison, result: &RunResult, look: Look) -> String {
+    let mut page = page(comparison, look);
+    let style = style(result.verdict);
+    let answer = format!("verdict: {} ({})", result.verdict, view::because(result));
+    page.paragraph(style, &answer, 2);
+    page.text
+}
+
+fn style(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Pass => GOOD,
+        Verdict::Fail | Verdict::Invalid => BAD,
+        Verdict::Inconclusive => WARN,
+    }
+}
+
+fn page(comparison: &Comparison, look: Look) -> Page {
     let mut page = Page {
         text: String::new(),
         look,
@@ -28,14 +54,7 @@ pub fn render(comparison: &Comparison, look: Look) -> String {
     }
     let sees = "sees: the smallest change for the worse that 80 of 100 such comparisons would find";
     page.line(DIM, &format!("{}; {sees}", grounds(comparison)));
-    let style = match comparison.verdict {
-        Verdict::Pass => GOOD,
-        Verdict::Fail | Verdict::Invalid => BAD,
-        Verdict::Inconclusive => WARN,
-    };
-    let answer = format!("verdict: {} ({})", comparison.verdict, because(comparison));
-    page.line(style, &answer);
-    page.text
+    page
 }
 
 fn changes<'a>(page: &mut Page, title: &str, changes: impl Iterator<Item = &'a Change>) {
