@@ -11,7 +11,7 @@
 //! engine   server   relay   compare runs load; answers it; spoils its path; judges it
 //! calibrate   probe                 judges the generator itself; says what is wrong with a path
 //! scenario    result                what is asked for; what was measured
-//! wire        metrics               bytes on a path; counters and distributions
+//! wire   metrics   stats            bytes on a path; counters and distributions; what noise allows to say
 //! units       clock       exit      failure
 //! ```
 //!
@@ -37,5 +37,6 @@ pub mod report;
 pub mod result;
 pub mod scenario;
 pub mod server;
+pub mod stats;
 pub mod units;
 pub mod wire;

@@ -7,13 +7,13 @@ mod random;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use wsbench::scenario::{Overrides, Problems, Scenario, StatisticKind, Statistics};
+use wsbench::scenario::{GatePlan, Overrides, Problems, Scenario, StatisticKind, Statistics};
 
 /// Stands for the statistics of the results: the tests of files do not depend on their number.
 fn kind(name: &str) -> Option<StatisticKind> {
     Some(match name {
-        "round_trip.p50" | "round_trip.p99" | "round_trip.max" | "handshake.p99"
-        | "storm.recovered_99" => StatisticKind::Time,
+        "round_trip.p50" | "round_trip.p99" | "round_trip.max" | "handshake.p50"
+        | "handshake.p99" | "storm.recovered_99" => StatisticKind::Time,
         "heartbeats.missed_ratio" | "handshakes.failed_ratio" | "messages.unanswered_ratio" => {
             StatisticKind::Ratio
         }
@@ -379,4 +379,45 @@ fn presets_take_the_habits_of_their_stack() {
             "{preset}: {heartbeat:?}"
         );
     }
+}
+
+#[test]
+fn a_gate_is_read_from_a_whole_file_and_from_the_text_of_a_result_alike() {
+    let text = "name = \"g\"\ntarget.url = \"ws://${HOST}/\"\n\
+                load.stages = [ { duration = \"1s\", clients = 1 } ]\n\
+                [[data]]\nfile = \"scenario_errors/rows.csv\"\n\
+                [gate]\nmin_effect = \"3%\"\n[gate.statistics]\n\
+                \"round_trip.p99\" = \"10%\"\n\"heartbeats.missed_ratio\" = 0.002\n\
+                \"handshake.p99\" = false\n\"messages.rate\" = true\n";
+    let scenario = read("tests/g.toml", text, &Overrides::default()).expect("it reads");
+    let plan = &scenario.gate;
+    assert_eq!(plan.min_effect, Some(0.03));
+    let rules = plan.statistics.iter();
+    let rules: Vec<_> = rules
+        .map(|rule| (rule.statistic.as_str(), rule.decides, rule.min_effect))
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            ("round_trip.p99", true, Some(0.1)),
+            ("heartbeats.missed_ratio", true, Some(0.002)),
+            ("handshake.p99", false, None),
+            ("messages.rate", true, None),
+        ]
+    );
+    let shown = wsbench::commands::check::plan(&scenario);
+    assert!(
+        shown.contains("changes count from 3%, round_trip.p99 decides from 10%"),
+        "{shown}"
+    );
+    let statistics = Statistics {
+        kind: &kind,
+        names: &[],
+    };
+    // Neither the file with rows nor the variable is there.
+    let elsewhere = GatePlan::of_text(text, &statistics);
+    assert_eq!(elsewhere.as_ref(), Ok(plan));
+    let bad = GatePlan::of_text("[gate]\nmin_efect = 1\n", &statistics);
+    assert!(bad.is_err_and(|error| error.contains("min_efect")));
+    assert_eq!(GatePlan::of_text("", &statistics), Ok(GatePlan::default()));
 }

@@ -15,6 +15,9 @@ use crate::scenario::reconnect;
 use crate::server::Part;
 use crate::units::{ByteSize, Count, Rate, TimeSpan};
 
+use super::ab::AbArguments;
+use super::compare::{CompareArguments, GateArguments};
+use super::merge::MergeArguments;
 use super::probe::ProbeArguments;
 
 const START: &str = "Start here:
@@ -24,7 +27,7 @@ const START: &str = "Start here:
 
 Exit codes:
   0    pass
-  1    fail: a threshold was broken
+  1    fail: a threshold was broken, or something regressed
   2    usage or scenario error: nothing was run
   3    could not run: target unreachable, limits too low, results not writable
   4    inconclusive or invalid: the question was not answered
@@ -76,6 +79,12 @@ pub enum Command {
     Calibrate(CalibrateArguments),
     /// Say what is wrong with a WebSocket path, in plain words, with the fix
     Probe(Box<ProbeArguments>),
+    /// Compare two services by turns on this machine, so that its noise cancels out
+    Ab(Box<AbArguments>),
+    /// Compare saved results: what changed, by how much, and how sure that is
+    Compare(CompareArguments),
+    /// Join results of one scenario that ran at the same time on several machines into one
+    Merge(MergeArguments),
     /// Write a commented starter scenario
     Init {
         /// A file that does not exist yet; without it the scenario goes to stdout
@@ -118,6 +127,14 @@ pub enum ReportFormat {
     Csv,
     /// summary.md
     Markdown,
+    /// junit.xml: a case for each threshold
+    Junit,
+    /// OpenMetrics text for GitLab's metrics report
+    Gitlab,
+    /// For github-action-benchmark, tool customSmallerIsBetter
+    GithubActionBenchmark,
+    /// Bencher Metric Format, for bencher run --adapter json
+    Bencher,
 }
 
 /// Flags that change a scenario.
@@ -186,6 +203,8 @@ pub struct RunArguments {
     pub overrides: OverrideArguments,
     #[command(flatten)]
     pub ad_hoc: AdHocArguments,
+    #[command(flatten)]
+    pub gate: GateArguments,
     /// Yes, the target is mine to load: one that is not loopback is not dialled more than 100 times
     /// a second, sent more than 1,000 messages a second or held by more than 1,000 clients without it
     #[arg(

@@ -1,6 +1,9 @@
 //! The command line: flags to plain calls of `commands`, errors to exit codes.
 
+mod ab;
 mod arguments;
+mod compare;
+mod merge;
 mod probe;
 mod run;
 
@@ -81,20 +84,13 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             commands::calibrate::run(&options)
         }
         Command::Probe(arguments) => probe::probe(*arguments, quiet),
+        Command::Ab(arguments) => ab::ab(*arguments, quiet),
+        Command::Compare(arguments) => compare::compare(arguments),
+        Command::Merge(arguments) => merge::merge(arguments, quiet),
         Command::Init { path } => commands::init::run(path.as_deref()),
         Command::Schema { probe: true } => commands::schema::probe(),
         Command::Schema { probe: false } => commands::schema::run(),
-        Command::Report { result, format } => {
-            let format = match format {
-                ReportFormat::Terminal => commands::report::Format::Terminal,
-                ReportFormat::Json => commands::report::Format::Json,
-                ReportFormat::Csv => commands::report::Format::Csv,
-                ReportFormat::Markdown => commands::report::Format::Markdown,
-            };
-            let mut out = anstream::stdout().lock();
-            commands::report::run(&result, format, look(), &mut out)?;
-            Ok(Exit::Pass)
-        }
+        Command::Report { result, format } => report(&result, format),
         Command::Generate => run::generate(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -107,6 +103,23 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             print(&page)
         }
     }
+}
+
+/// `wsbench report`.
+fn report(result: &std::path::Path, format: ReportFormat) -> anyhow::Result<Exit> {
+    let format = match format {
+        ReportFormat::Terminal => commands::report::Format::Terminal,
+        ReportFormat::Json => commands::report::Format::Json,
+        ReportFormat::Csv => commands::report::Format::Csv,
+        ReportFormat::Markdown => commands::report::Format::Markdown,
+        ReportFormat::Junit => commands::report::Format::Junit,
+        ReportFormat::Gitlab => commands::report::Format::Gitlab,
+        ReportFormat::GithubActionBenchmark => commands::report::Format::GithubActionBenchmark,
+        ReportFormat::Bencher => commands::report::Format::Bencher,
+    };
+    let mut out = anstream::stdout().lock();
+    commands::report::run(result, format, look(), &mut out)?;
+    Ok(Exit::Pass)
 }
 
 /// Writes to stdout; a reader that went away is no error.

@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::path::Path;
 
-use crate::commands;
+use crate::commands::{self, with_statistics};
 use crate::exit::Exit;
-use crate::result::statistics;
-use crate::scenario::{AdHoc, Overrides, Problems, Scenario, StatisticKind, Statistics};
+use crate::scenario::{AdHoc, Overrides, Problems, Scenario};
+use crate::units::Ratio;
 
 use super::arguments::{
     CheckArguments, OverrideArguments, RunArguments, StormArguments, StormFormat,
@@ -26,6 +26,13 @@ pub fn run(arguments: RunArguments, quiet: bool, verbose: u8) -> anyhow::Result<
         yes: arguments.yes,
         processes: arguments.processes,
         test_dial: !arguments.no_test_dial,
+        baseline: commands::run::BaselineOptions {
+            baseline: arguments.gate.baseline,
+            save: arguments.gate.save_baseline,
+            force: arguments.gate.force,
+            minimum: arguments.gate.min_effect.map(Ratio::share),
+            fail_on: arguments.gate.fail_on.into(),
+        },
         look: super::look(),
     };
     commands::run::run(scenario, &options)
@@ -55,6 +62,7 @@ pub fn storm(arguments: StormArguments, quiet: bool, verbose: u8) -> anyhow::Res
             yes: arguments.yes,
             processes: None,
             test_dial: !arguments.no_test_dial,
+            baseline: commands::run::BaselineOptions::default(),
             look: super::look(),
         },
     };
@@ -98,30 +106,11 @@ fn scenario(arguments: &RunArguments) -> Result<Scenario, Problems> {
     load(Path::new(text), &overrides)
 }
 
-fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
+pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
     with_statistics(|known| Scenario::load(path, overrides, known))
 }
 
-/// Tells the scenario's reader which statistics a threshold may name.
-fn with_statistics<T>(read: impl FnOnce(&Statistics<'_>) -> T) -> T {
-    let names: Vec<String> = statistics::known().map(|(name, _)| name).collect();
-    let kind = |name: &str| {
-        statistics::kind(name).map(|kind| match kind {
-            statistics::Kind::Time => StatisticKind::Time,
-            statistics::Kind::Ratio => StatisticKind::Ratio,
-            statistics::Kind::Count => StatisticKind::Count,
-            statistics::Kind::Rate => StatisticKind::Rate,
-            statistics::Kind::Number => StatisticKind::Number,
-        })
-    };
-    let known = Statistics {
-        kind: &kind,
-        names: &names,
-    };
-    read(&known)
-}
-
-fn overrides(arguments: &OverrideArguments) -> Overrides {
+pub(super) fn overrides(arguments: &OverrideArguments) -> Overrides {
     Overrides {
         set: arguments.set.clone(),
         target: arguments.target.clone(),
@@ -141,7 +130,7 @@ fn overrides(arguments: &OverrideArguments) -> Overrides {
 }
 
 /// Prints what is wrong with a scenario.
-fn complain(problems: &Problems) -> Exit {
+pub(super) fn complain(problems: &Problems) -> Exit {
     let stderr = anstream::stderr();
     // The stream strips styles where they cannot be shown.
     let _ = writeln!(stderr.lock(), "{}", problems.render(true).trim_end());

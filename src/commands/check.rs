@@ -6,10 +6,10 @@ use std::path::Path;
 use crate::commands::run::addresses_for;
 use crate::exit::Exit;
 use crate::scenario::{
-    AnswerPings, FaultKind, Forecast, Heartbeat, HeartbeatStyle, Load, LoadModel, Overrides,
-    Scenario, Statistics, Step, redact, redact_url,
+    AnswerPings, FaultKind, Forecast, GatePlan, Heartbeat, HeartbeatStyle, Load, LoadModel,
+    Overrides, Scenario, Statistics, Step, redact, redact_url,
 };
-use crate::units::{ByteSize, TimeSpan};
+use crate::units::{ByteSize, Ratio, TimeSpan};
 
 /// Prints the plan on stdout, or all problems on stderr.
 pub fn run(
@@ -93,6 +93,7 @@ pub fn plan(scenario: &Scenario) -> String {
             ),
         );
     }
+    row("gate", gate(&scenario.gate));
     for warning in &scenario.warnings {
         row("warning", warning.to_string());
     }
@@ -319,6 +320,33 @@ fn needs(scenario: &Scenario, forecast: &Forecast) -> String {
         );
     }
     text
+}
+
+/// Only what is not as usual.
+fn gate(plan: &GatePlan) -> String {
+    let share =
+        |share: f64| Ratio::new(share).map_or_else(|_| share.to_string(), |r| r.to_string());
+    let mut parts = Vec::new();
+    if let Some(effect) = plan.min_effect {
+        parts.push(format!("changes count from {}", share(effect)));
+    }
+    for rule in plan.statistics.iter().take(8) {
+        let what = match (rule.decides, rule.min_effect) {
+            (false, _) => "is only shown".to_owned(),
+            (true, None) => "decides".to_owned(),
+            (true, Some(effect)) => format!("decides from {}", share(effect)),
+        };
+        parts.push(format!("{} {what}", rule.statistic));
+    }
+    if let Some(more) = plan
+        .statistics
+        .len()
+        .checked_sub(8)
+        .filter(|more| *more > 0)
+    {
+        parts.push(format!("and {more} more"));
+    }
+    parts.join(", ")
 }
 
 /// With thousands separators; a decimal below ten.

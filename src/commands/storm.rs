@@ -74,6 +74,7 @@ pub fn run(scenario: &Scenario, options: &Options) -> anyhow::Result<Exit> {
             exit,
             saved,
             advice,
+            ..
         } = run::execute(&Arc::new(scenario), &each)?;
         if let Some(advice) = advice {
             let _ = writeln!(talk, "{advice}");

@@ -2,6 +2,8 @@
 //!
 //! Reads results only; measures and prints nothing.
 
+pub mod course;
+pub mod gate;
 pub mod threshold;
 pub mod validity;
 pub mod verdict;

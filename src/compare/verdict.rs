@@ -1,7 +1,7 @@
 //! From outcomes to one answer and its exit code.
 
 use crate::exit::Exit;
-use crate::result::{EndReason, RunResult, ThresholdState, Verdict};
+use crate::result::{BaselineOutcome, EndReason, RunResult, ThresholdState, Verdict};
 use crate::scenario::Threshold;
 
 use super::{threshold, validity};
@@ -14,17 +14,27 @@ pub fn judge(result: &mut RunResult, thresholds: &[Threshold]) {
         .collect();
     result.validity.reasons = validity::reasons(result);
     result.validity.valid = result.validity.reasons.is_empty();
+    result.verdict = of_run(result);
+}
+
+/// The verdict of a judged run by itself, whatever a baseline says.
+pub fn of_run(result: &RunResult) -> Verdict {
     let answers = result.thresholds.iter().map(|outcome| match outcome.state {
         ThresholdState::Pass => Verdict::Pass,
         ThresholdState::NoData => Verdict::Inconclusive,
         ThresholdState::Fail => Verdict::Fail,
     });
     let verdict = answers.fold(of_end(&result.end_reason), Verdict::join);
-    result.verdict = if result.validity.valid {
-        verdict
-    } else {
-        verdict.join(Verdict::Invalid)
-    };
+    match result.validity.valid {
+        true => verdict,
+        false => verdict.join(Verdict::Invalid),
+    }
+}
+
+/// Adds what a comparison with a baseline said.
+pub fn join_baseline(result: &mut RunResult, outcome: BaselineOutcome) {
+    result.verdict = of_run(result).join(outcome.verdict);
+    result.baseline = Some(outcome);
 }
 
 /// What the end of a run says by itself: a run cut short answers less than it was asked.

@@ -15,7 +15,7 @@ pub mod sheet;
 pub use catalogue::{Counter, Metric, Orientation};
 pub use conservation::{AtEnd, Broken};
 pub use event::{ConnectionEvent, ConnectionStep, Events};
-pub use histogram::{Histogram, HistogramError, Quantile};
+pub use histogram::{Histogram, HistogramError, Quantile, is_supported};
 pub use interval::{Gauges, Interval, Phase, Total, Window};
 pub use recorder::{Blank, Origin, Recorder};
 pub use sheet::{Sheet, Tally};

@@ -129,7 +129,7 @@ fn push_faults(text: &mut String, result: &RunResult) {
 }
 
 /// A table, unless it has no rows.
-fn table(text: &mut String, headings: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+pub(super) fn table(text: &mut String, headings: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
         return;
@@ -144,7 +144,7 @@ fn table(text: &mut String, headings: &[&str], rows: impl Iterator<Item = Vec<St
 }
 
 /// Text that stays in its cell and is neither HTML nor a mention, a link or an image.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in plain(text).chars() {
         match c {

@@ -21,6 +21,9 @@ pub fn title(storm: &StormReport) -> String {
     }
     text += ", ";
     text += &ending(storm);
+    if let Some(source) = &storm.source {
+        text += &format!("; on {}", plain(source));
+    }
     if !storm.measured {
         text += "; outside measure";
     }

@@ -188,12 +188,26 @@ pub const fn threshold_state(state: ThresholdState) -> &'static str {
 
 /// Why the verdict is what it is, in a few words.
 pub fn because(result: &RunResult) -> String {
+    let Some(baseline) = &result.baseline else {
+        return because_alone(result, result.verdict);
+    };
+    let against = format!("against {}: {}", plain(&baseline.from), baseline.because);
+    let alone = crate::compare::verdict::of_run(result);
+    if alone == result.verdict {
+        format!("{}; {against}", because_alone(result, alone))
+    } else {
+        against
+    }
+}
+
+/// Without what a baseline says.
+fn because_alone(result: &RunResult, verdict: Verdict) -> String {
     let of = |state| {
         let outcomes = result.thresholds.iter();
         outcomes.filter(|outcome| outcome.state == state).count()
     };
     let all = result.thresholds.len();
-    match result.verdict {
+    match verdict {
         Verdict::Invalid => "the numbers cannot be believed: see the warnings".to_owned(),
         Verdict::Fail if of(ThresholdState::Fail) == 0 => {
             "ended early by a broken threshold".to_owned()

@@ -75,6 +75,19 @@ pub struct ThresholdOutcome {
     pub state: ThresholdState,
 }
 
+/// What a comparison with a baseline said (all of it is in `comparison.json`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaselineOutcome {
+    /// The baseline as it was given.
+    pub from: String,
+    /// Runs in it.
+    pub runs: usize,
+    /// The answer of the comparison alone.
+    pub verdict: Verdict,
+    /// That answer in a sentence.
+    pub because: String,
+}
+
 /// Why the numbers of a run cannot be believed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::metrics::{AtEnd, Counter, Sheet, Total, conservation};
 
-use super::judgement::{InvalidReason, ThresholdOutcome, Verdict};
+use super::judgement::{BaselineOutcome, InvalidReason, ThresholdOutcome, Verdict};
+use super::merge::Source;
 use super::storm::StormReport;
 use super::summary::{self, Redact, Summary, TallyRow, millis};
 use super::{
@@ -62,6 +63,9 @@ pub struct RunResult {
     pub validity: Validity,
     /// The limits stated in the scenario.
     pub thresholds: Vec<ThresholdOutcome>,
+    /// How it compares with the baseline it was run against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineOutcome>,
     /// The numbers of the measured phase: counters, failures, closes, metrics.
     #[serde(flatten)]
     pub summary: Summary,
@@ -84,6 +88,9 @@ pub struct RunResult {
     /// Stalls beyond those.
     #[serde(default)]
     pub stalls_beyond: u64,
+    /// The results it was merged of; empty for a run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
     /// The run second by second.
     pub timeline: Timeline,
 }
@@ -206,7 +213,7 @@ impl RunResult {
                 name: facts.name,
                 description: redact(&facts.description),
                 seed: facts.seed,
-                sha256: hex(&Sha256::digest(text.as_bytes())),
+                sha256: fingerprint(&text),
                 text,
             },
             target: TargetFacts {
@@ -227,6 +234,7 @@ impl RunResult {
             verdict: Verdict::Inconclusive,
             validity,
             thresholds: Vec::new(),
+            baseline: None,
             summary,
             outside_measure: OutsideMeasure::new(&total.other, redact),
             open_at_end: at_end.open_connections,
@@ -235,6 +243,7 @@ impl RunResult {
             faults: Vec::new(),
             stalls: facts.stalls,
             stalls_beyond: facts.stalls_beyond,
+            sources: Vec::new(),
             timeline,
         }
     }
@@ -300,7 +309,9 @@ impl From<Phases> for PhaseEnds {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// SHA-256 of a scenario's text as saved, in hex.
+pub fn fingerprint(text: &str) -> String {
+    let bytes = Sha256::digest(text.as_bytes());
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

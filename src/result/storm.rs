@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 pub struct StormReport {
     /// From 1, in order of their beginning.
     pub number: u64,
+    /// Where it was seen, in a result that was merged of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// t = 0, in seconds from the start of the run.
     pub at_s: f64,
     /// t = 0 lies in the measured phase: only then thresholds look at it.

@@ -162,7 +162,7 @@ pub fn closes(sheet: &Sheet, redact: Redact<'_>) -> Vec<TallyRow> {
 }
 
 /// The most frequent first; equals by kind.
-fn sorted(mut rows: Vec<TallyRow>) -> Vec<TallyRow> {
+pub(super) fn sorted(mut rows: Vec<TallyRow>) -> Vec<TallyRow> {
     rows.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.kind.cmp(&b.kind)));
     rows
 }
@@ -190,6 +190,30 @@ impl MetricSummary {
         }
         let empty = Histogram::new();
         let histogram = samples.unwrap_or(&empty);
+        let (count, after) = (censored_count, unanswered_after);
+        Some(Self::without_histogram(metric, histogram, count, after))
+    }
+
+    /// Of a whole distribution, which it keeps, and so many unanswered messages that had waited at
+    /// least so long.
+    pub fn of(
+        metric: Metric,
+        histogram: &Histogram,
+        censored_count: u64,
+        unanswered_after: Duration,
+    ) -> Self {
+        Self {
+            histogram: histogram.encode(),
+            ..Self::without_histogram(metric, histogram, censored_count, unanswered_after)
+        }
+    }
+
+    fn without_histogram(
+        metric: Metric,
+        histogram: &Histogram,
+        censored_count: u64,
+        unanswered_after: Duration,
+    ) -> Self {
         let mut censored_from = None;
         let mut at = |name: &str, q: f64| {
             let (value, censored) = value_at(histogram, q, censored_count, unanswered_after);
@@ -200,7 +224,7 @@ impl MetricSummary {
         };
         let [p50, p75, p90, p95, p99, p999] = QUANTILES.map(|(name, q)| at(name, q));
         let max = at("max", 1.0);
-        Some(Self {
+        Self {
             unit: metric.unit().to_owned(),
             count: histogram.count(),
             min: histogram.min().map(millis),
@@ -217,7 +241,15 @@ impl MetricSummary {
             censored: censored_from.is_some(),
             censored_from,
             histogram: String::new(),
-        })
+        }
+    }
+
+    /// How long its unanswered messages had waited at least; zero without any.
+    pub fn waited(&self) -> Duration {
+        match self.censored {
+            true => Duration::try_from_secs_f64(self.max / 1e3).unwrap_or_default(),
+            false => Duration::ZERO,
+        }
     }
 
     /// The named quantile (`p50` to `p999`) or `max` in ms, and whether it is only a lower bound.

@@ -8,6 +8,7 @@ pub mod address;
 pub mod fault;
 mod file;
 pub mod forecast;
+pub mod gate;
 pub mod heartbeat;
 pub mod limits;
 pub mod load;
@@ -37,6 +38,7 @@ pub use fault::{
 };
 pub use file::{Overrides, schema};
 pub use forecast::Forecast;
+pub use gate::{GatePlan, GateRule};
 pub use heartbeat::{AnswerPings, Heartbeat, HeartbeatStyle};
 pub use limits::Limits;
 pub use load::{Load, LoadModel, Stage};
@@ -91,6 +93,8 @@ pub struct Scenario {
     pub relay: Option<RelayPlan>,
     /// Absolute limits judged on the measured phase.
     pub thresholds: Vec<Threshold>,
+    /// What decides when its runs are compared.
+    pub gate: GatePlan,
     /// When the generator itself was too late to be believed.
     pub validity: Validity,
     /// Texts that must not be printed or saved: from the environment, the server's token, query values,

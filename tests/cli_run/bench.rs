@@ -106,8 +106,11 @@ reply = {{ echo = true, timeout = "800ms" }}
             "WSBENCH_OUT",
             "WSBENCH_SEED",
             "WSBENCH_YES",
+            "WSBENCH_BASELINE",
             "NO_COLOR",
             "CI",
+            "GITHUB_ACTIONS",
+            "GITHUB_STEP_SUMMARY",
         ] {
             command.env_remove(name);
         }
@@ -161,7 +164,7 @@ pub fn wait(child: &mut Child) -> Option<i32> {
     wait_for(child, PATIENCE)
 }
 
-fn wait_for(child: &mut Child, patience: Duration) -> Option<i32> {
+pub fn wait_for(child: &mut Child, patience: Duration) -> Option<i32> {
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait().expect("our child") {

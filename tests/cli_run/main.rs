@@ -4,6 +4,8 @@ mod bench;
 mod calibrate;
 mod faults;
 mod files;
+mod gate;
+mod merge;
 mod outputs;
 mod server;
 mod signals;

@@ -10,7 +10,7 @@ use wsbench::result::storm::csv::{SERIES_COLUMNS, STORM_COLUMNS};
 use wsbench::result::timeline::{COLUMNS, Column};
 
 /// Tables of the schema with their place in a file, in the order of the README.
-const TABLES: [(&str, &str); 25] = [
+const TABLES: [(&str, &str); 26] = [
     ("", "The file itself"),
     ("target", "`[target]`"),
     ("tls", "`[target.tls]`"),
@@ -35,6 +35,7 @@ const TABLES: [(&str, &str); 25] = [
     ("toxic", "`relay.toxics`"),
     ("limits", "`[limits]`"),
     ("threshold", "`[thresholds]`, the long form"),
+    ("gate", "`[gate]`"),
     ("validity", "`[validity]`"),
 ];
 

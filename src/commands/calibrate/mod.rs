@@ -320,6 +320,7 @@ impl<'a> Calibrator<'a> {
             verbose: false,
             yes: false,
             test_dial: false,
+            baseline: run::BaselineOptions::default(),
             look: self.options.look,
         };
         let finished = run::execute(&Arc::new(scenario), &options)?;

@@ -159,7 +159,7 @@ fn end_reason(outcome: &Outcome, observed: &Observed, server_lasted: bool) -> En
     }
 }
 
-fn load_in_words(scenario: &Scenario) -> String {
+pub(super) fn load_in_words(scenario: &Scenario) -> String {
     let goals = scenario.load.stages.iter().map(|stage| stage.goal);
     let most = goals.fold(0.0, f64::max);
     match scenario.load.model {

@@ -5,7 +5,9 @@
 //! by second, and every end, Ctrl-C included, is summed up, saved and judged.
 
 mod advice;
+mod baseline;
 mod conclude;
+mod documents;
 mod fleet;
 mod observe;
 mod preflight;
@@ -23,16 +25,18 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 
-use crate::commands::limits;
+use crate::commands::compare::FailOn;
+use crate::commands::{ci, limits};
+use crate::compare::gate::Comparison;
 use crate::engine::plan::Plan;
 use crate::engine::run as engine;
 use crate::exit::Exit;
-use crate::report::{Look, markdown, terminal};
+use crate::report::{Look, terminal};
 use crate::result::fault::By;
-use crate::result::store::write_whole;
 use crate::result::{EndReason, RunResult, Store, StoreError};
 use crate::scenario::{Scenario, redact};
 
+use baseline::Opened;
 use conclude::Served;
 use fleet::Fleet;
 use observe::Timekeeper;
@@ -41,6 +45,7 @@ use relay_process::RelayProcess;
 use server_process::ServerProcess;
 use timeline::{Driver, FaultDoer, FaultLog};
 
+pub use baseline::Options as BaselineOptions;
 pub(crate) use preflight::capacity;
 pub use preflight::{MOST_PROCESSES, addresses_for};
 pub(crate) use signals::watch as watch_signals;
@@ -62,6 +67,8 @@ pub struct Options {
     pub yes: bool,
     /// Dial once before the load.
     pub test_dial: bool,
+    /// What to compare the run with.
+    pub baseline: BaselineOptions,
     /// What stdout can show.
     pub look: Look,
 }
@@ -72,6 +79,8 @@ pub struct Finished {
     pub result: RunResult,
     /// What the shell is to see.
     pub exit: Exit,
+    /// Against its baseline, if it was compared.
+    pub comparison: Option<Comparison>,
     /// Where it is; the first error if not all of it could be saved.
     pub saved: Result<PathBuf, StoreError>,
     /// What a probe says of a target to which nothing connected, if that was not said before.
@@ -90,18 +99,25 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
     if refuses(&scenario, options) {
         return Ok(Exit::Usage);
     }
-    let finished = execute(&scenario, options)?;
-    let files = finished.saved.as_deref().ok().map(Path::to_owned);
-    if !options.quiet {
-        let text = if options.json {
-            finished.result.to_json()
-        } else {
-            terminal::render(&finished.result, options.look, files.as_deref())
-        };
-        super::print(&text)?;
-        if let Some(advice) = finished.advice {
-            let _ = writeln!(talk, "{advice}");
+    let baseline = match baseline::open(&scenario, &options.baseline)? {
+        Opened::Nothing => None,
+        Opened::Set(baseline) => Some(baseline),
+        Opened::Refused(text) => {
+            let _ = writeln!(talk, "{text}");
+            return Ok(Exit::Usage);
         }
+    };
+    let finished = execute_and(&scenario, options, &|result| {
+        baseline
+            .as_ref()
+            .and_then(|baseline| baseline.judge(result))
+    })?;
+    show(&finished, options)?;
+    if let (Some(advice), false) = (&finished.advice, options.quiet) {
+        let _ = writeln!(talk, "{advice}");
+    }
+    if let (Some(name), Ok(_)) = (&options.baseline.save, &finished.saved) {
+        baseline::keep(name, &finished.result, options.quiet)?;
     }
     match finished.saved {
         Ok(_) => Ok(finished.exit),
@@ -112,11 +128,39 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
     }
 }
 
+/// Prints what came of it.
+fn show(finished: &Finished, options: &Options) -> anyhow::Result<()> {
+    let result = &finished.result;
+    ci::tell_of_run(result, finished.comparison.as_ref());
+    if options.quiet {
+        return Ok(());
+    }
+    if options.json {
+        return super::print(&result.to_json());
+    }
+    let files = finished.saved.as_deref().ok();
+    let mut text = terminal::render(result, options.look, files);
+    if let Some(comparison) = &finished.comparison {
+        text.push('\n');
+        text += &terminal::comparison::below(comparison, result, options.look);
+    }
+    super::print(&text)
+}
+
 /// Runs a scenario, saves and judges it; prints no summary.
 ///
 /// # Errors
 /// What kept it from running: nothing was measured then.
 pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Finished> {
+    execute_and(scenario, options, &|_| None)
+}
+
+/// The same; `judge` may add to the verdict before anything is saved.
+fn execute_and(
+    scenario: &Arc<Scenario>,
+    options: &Options,
+    judge: &dyn Fn(&mut RunResult) -> Option<Comparison>,
+) -> anyhow::Result<Finished> {
     let mut talk = anstream::stderr();
     let (spread, spread_fact) = preflight::spread(scenario);
     let scenario = &spread;
@@ -162,11 +206,11 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
         counts,
         load,
     };
-    let result = conclude::conclude(&plan, outcome, &observed, &log, started, server);
-    let exit = crate::compare::verdict::exit(&result);
-    let summary = observed.store.dir().join("summary.md");
+    let mut result = conclude::conclude(&plan, outcome, &observed, &log, started, server);
+    let comparison = judge(&mut result);
+    let exit = exit_of(&result, comparison.is_some(), options.baseline.fail_on);
     let saved = observed.store.finish(&result).and_then(|dir| {
-        write_whole(&summary, markdown::render(&result).as_bytes())?;
+        documents::write(&dir, &result, comparison.as_ref())?;
         Ok(dir)
     });
     let unknown = result.end_reason == EndReason::NothingConnected && !advised && !options.quiet;
@@ -174,9 +218,20 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
     Ok(Finished {
         result,
         exit,
+        comparison,
         saved,
         advice,
     })
+}
+
+/// With a baseline, what counts as a failure is the caller's choice.
+fn exit_of(result: &RunResult, compared: bool, fail_on: FailOn) -> Exit {
+    match crate::compare::verdict::exit(result) {
+        Exit::Pass | Exit::Fail | Exit::Unanswered if compared => {
+            super::compare::exit(result.verdict, fail_on)
+        }
+        exit => exit,
+    }
 }
 
 /// Holds the plan against the machine and the target; the error says what keeps it from running.

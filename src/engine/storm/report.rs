@@ -22,6 +22,7 @@ pub fn report(mut episode: Episode, now: Offset) -> StormReport {
     let members = &episode.members;
     StormReport {
         number: episode.begin.storm + 1,
+        source: None,
         at_s: rounded(episode.begin.at.secs_f64()),
         measured: false,
         fault: episode

@@ -236,6 +236,13 @@ fn shown(name: &str, value: &str) -> String {
         let cookie = value.split('=').next().unwrap_or_default();
         return format!("{}=...", escaped(cookie.as_bytes(), TEXT));
     }
+    if name.eq_ignore_ascii_case("location") {
+        // A query may carry a token, ours among them.
+        let place = value
+            .split_once('?')
+            .map(|(place, _)| format!("{place}?..."));
+        return escaped(place.as_deref().unwrap_or(value).as_bytes(), TEXT);
+    }
     escaped(value.as_bytes(), TEXT)
 }
 

@@ -119,6 +119,11 @@ impl FrameReader {
         (!self.stray.is_empty()).then_some(&self.stray)
     }
 
+    /// Text came in place of a frame: no frame will be read any more.
+    pub const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// Bytes of an unfinished frame, if one has begun: (of its payload came, announced).
     #[cfg(test)]
     fn unfinished(&self) -> Option<(u64, u64)> {

@@ -54,13 +54,14 @@ pub async fn look(settings: &Settings, seen: &mut Seen, tell: Tell<'_>) {
     if let (Some(handshake), Some(open)) = (handshake, open) {
         tell("talking, and holding connections idle");
         let talking = Cell::new(true);
-        let session = async {
-            let session = session::session(&path, &handshake, open).await;
+        // Each in its place as soon as it is known: a signal may end the other.
+        let (session, watch) = (&mut seen.session, &mut seen.watch);
+        let talk = async {
+            *session = Some(session::session(&path, &handshake, open).await);
             talking.set(false);
-            session
         };
-        let (session, watch) = tokio::join!(session, watch::watch(&path, &handshake, &talking));
-        (seen.session, seen.watch) = (Some(session), watch);
+        let hold = async { *watch = watch::watch(&path, &handshake, &talking).await };
+        tokio::join!(talk, hold);
         if settings.watching.clients > 0 {
             tell("opening many connections");
             seen.crowd = crowd::crowd(&path).await;

@@ -87,6 +87,8 @@ pub enum StepKind {
     Ping,
     /// The text `ping`.
     Text,
+    /// A text that is neither `ping` nor JSON.
+    Words,
     /// A small JSON object.
     Json,
     /// Four bytes.

@@ -225,6 +225,7 @@ pub fn step(kind: &StepKind) -> String {
     match kind {
         StepKind::Ping => "ping".to_owned(),
         StepKind::Text => "text".to_owned(),
+        StepKind::Words => "other text".to_owned(),
         StepKind::Json => "JSON".to_owned(),
         StepKind::Binary => "binary".to_owned(),
         StepKind::Size(bytes) => format!("{} bytes", count(*bytes)),

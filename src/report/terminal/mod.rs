@@ -4,6 +4,7 @@
 //! printing it is the command's work, so that a closed pipe or a file is no special case.
 
 pub mod calibration;
+pub mod comparison;
 mod judgement;
 mod page;
 pub mod probe;

@@ -218,6 +218,7 @@ fn fits(kind: &Kind, value: &Value) -> bool {
         Kind::Table(_) | Kind::Map(_) => matches!(value, Value::Table(_)),
         Kind::Tables(_) | Kind::List(_) => matches!(value, Value::Array(_)),
         Kind::Bool => matches!(value, Value::Bool(_)),
+        Kind::Ratio => matches!(value, Value::Text(_) | Value::Integer(_) | Value::Float(_)),
         _ => matches!(value, Value::Text(_)),
     }
 }

@@ -9,6 +9,7 @@ mod data;
 mod environment;
 mod fault;
 mod findings;
+mod gate;
 mod heartbeat;
 mod limits;
 mod load;
@@ -280,6 +281,7 @@ impl Builder<'_> {
         let sessions = self.sessions(root);
         let measure = load.duration().saturating_sub(load.warm_up);
         let thresholds = self.thresholds(root.entries("thresholds"), statistics, measure);
+        let gate = self.gate(&root.child("gate", &tables::GATE), statistics);
         let validity = root.child("validity", &tables::VALIDITY);
         let relay = root.child("relay", &tables::RELAY);
         let faults = self.faults(root, measure, (server.is_some(), relay.is_there()));
@@ -316,12 +318,8 @@ impl Builder<'_> {
             faults,
             relay,
             thresholds,
-            validity: Validity {
-                schedule_lag_p99: validity.optional_time("schedule_lag_p99"),
-                busy: validity.ratio("busy"),
-                dropped_arrivals: validity.flag("dropped_arrivals"),
-                longest_stall: validity.optional_time("longest_stall"),
-            },
+            gate,
+            validity: validity_of(&validity),
             secrets: std::mem::take(&mut self.findings.secrets),
             warnings: std::mem::take(&mut self.findings.warnings),
         }
@@ -363,6 +361,15 @@ impl Builder<'_> {
                     .push(Warning::SessionUnused { session, clients });
             }
         }
+    }
+}
+
+fn validity_of(section: &Section<'_>) -> Validity {
+    Validity {
+        schedule_lag_p99: section.optional_time("schedule_lag_p99"),
+        busy: section.ratio("busy"),
+        dropped_arrivals: section.flag("dropped_arrivals"),
+        longest_stall: section.optional_time("longest_stall"),
     }
 }
 

@@ -1,14 +1,41 @@
 //! `[thresholds]`: absolute limits.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::super::threshold::{StatisticKind, Statistics};
 use super::super::{Comparison, Threshold};
 use super::builder::Builder;
+use super::findings::Findings;
 use super::section::Section;
-use super::tables;
 use super::tree::{Entry, Node, Value};
+use super::{plant, tables};
 use crate::units::{Count, Number, Rate, Ratio, TimeSpan, UnitError};
+
+impl Threshold {
+    /// The `[thresholds]` of a text that may hold nothing else; those of a result are judged again so.
+    ///
+    /// # Errors
+    /// The first problem of the table.
+    pub fn of_text(text: &str, statistics: &Statistics<'_>) -> Result<Vec<Self>, String> {
+        let mut elsewhere = Findings::default();
+        let root = plant(text, &|_| None, &mut elsewhere);
+        let mut builder = Builder {
+            folder: Path::new(""),
+            data: None,
+            findings: Findings::default(),
+            steps: 0,
+            regexes: 0,
+        };
+        let section = Section::new(&tables::ROOT, &root);
+        let entries = section.entries("thresholds");
+        let thresholds = builder.thresholds(entries, statistics, Duration::MAX);
+        match builder.findings.problems.first() {
+            Some(problem) => Err(problem.message.clone()),
+            None => Ok(thresholds),
+        }
+    }
+}
 
 impl Builder<'_> {
     /// All thresholds; `measure` is the length of the measured phase.

@@ -63,6 +63,7 @@ fn first(seen: &Seen, answer: &Answer) -> Vec<Variation> {
     if seen.asked.path != "/" {
         wanted.push(Variation::Path("/".to_owned()));
     }
+    wanted.extend(other_slash(&seen.asked.path).map(Variation::Path));
     if matches!(answer.status, 400 | 401 | 403) {
         wanted.push(match &seen.asked.origin {
             Some(_) => Variation::WithoutOrigin,
@@ -76,6 +77,15 @@ fn first(seen: &Seen, answer: &Answer) -> Vec<Variation> {
         wanted.push(Variation::Host(NO_HOST.to_owned()));
     }
     wanted
+}
+
+/// The path with a slash at its end, or without the one it has. `None` for the root.
+pub fn other_slash(path: &str) -> Option<String> {
+    match path.strip_suffix('/') {
+        Some("") => None,
+        Some(bare) => Some(bare.to_owned()),
+        None => Some(format!("{path}/")),
+    }
 }
 
 /// The origin of a page on the target itself.

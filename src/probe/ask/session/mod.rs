@@ -1,6 +1,6 @@
 //! What the peer does on an open connection.
 //!
-//! Two seconds nothing is said, to see what comes by itself; meanwhile pings go at an even pace on a
+//! For more than two seconds nothing is said, to see what comes by itself; meanwhile pings go at an even pace on a
 //! second connection. Then the questions, the least intrusive first. One that ends its connection
 //! must not hide the others: they go on on a fresh one.
 
@@ -20,7 +20,9 @@ use steps::Asker;
 use talk::Talk;
 
 /// Nothing is said so long: late closes and the server's first frames come by themselves.
-const QUIET: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_millis(2_400);
+/// No further question is asked after that: answers that take a second each are known by then.
+const QUESTIONS: Duration = Duration::from_secs(6);
 /// A fresh handshake in the middle of a session may take so long.
 const REDIAL: Duration = Duration::from_secs(3);
 
@@ -40,6 +42,10 @@ pub async fn session(path: &Path<'_>, handshake: &Exchange, open: Upgraded) -> S
     series.put_into(&mut session);
     session.ended = ended;
     talk.quiet = false;
+    if talk.is_lost() {
+        talk.leave(&mut session).await;
+        return session;
+    }
     if session.ended.is_some() {
         session.afterwards = again(path).await;
         talk.leave(&mut session).await;
@@ -80,6 +86,7 @@ impl Asker<'_> {
             self.leave().await;
             return;
         }
+        let until = Instant::now() + QUESTIONS;
         let mut silent = 0;
         for kind in plan::questions(&self.session) {
             if !self.ask(kind, answers_pings).await {
@@ -88,12 +95,16 @@ impl Asker<'_> {
             }
             let nothing = |s: &Step| s.reply == Reply::Nothing;
             silent += u32::from(self.session.steps.last().is_some_and(nothing));
+            if Instant::now() > until {
+                break;
+            }
             // Neither pings nor messages are answered: more of them would tell nothing new.
             if !answers_pings && silent >= 2 {
                 break;
             }
         }
-        if plan::may_be_large(&self.session, self.path.settings.watching.deep) {
+        let deep = self.path.settings.watching.deep;
+        if plan::may_be_large(&self.session, deep) && (deep || Instant::now() < until) {
             self.sizes(answers_pings).await;
         }
         if self.open().await {

@@ -50,8 +50,9 @@ pub fn questions(session: &Session) -> Vec<StepKind> {
         _ => vec![
             StepKind::Json,
             StepKind::Text,
-            StepKind::Binary,
             StepKind::Fragmented,
+            StepKind::Words,
+            StepKind::Binary,
         ],
     }
 }
@@ -76,8 +77,9 @@ pub fn echoing(session: &Session) -> Option<StepKind> {
     };
     [
         StepKind::Fragmented,
-        StepKind::Text,
         StepKind::Json,
+        StepKind::Words,
+        StepKind::Text,
         StepKind::Binary,
     ]
     .into_iter()
@@ -115,11 +117,11 @@ mod tests {
     #[test]
     fn no_nonsense_is_said_to_a_known_protocol() {
         let count = |session: &Session| questions(session).len();
-        assert_eq!(count(&Session::default()), 4);
-        assert_eq!(count(&greeted("{\"type\":\"welcome\"}")), 4);
+        assert_eq!(count(&Session::default()), 5);
+        assert_eq!(count(&greeted("{\"type\":\"welcome\"}")), 5);
         assert_eq!(count(&greeted("0{\"sid\":\"x\"}")), 0);
         assert_eq!(count(&greeted("o")), 0);
-        assert_eq!(count(&chosen("chat")), 4);
+        assert_eq!(count(&chosen("chat")), 5);
         assert_eq!(count(&chosen("mqtt")), 0);
         assert_eq!(questions(&chosen("graphql-transport-ws")), [StepKind::Json]);
     }

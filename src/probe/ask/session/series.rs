@@ -11,10 +11,10 @@ use crate::probe::seen::{Ended, Millis, PingSeen, Session, Variation};
 /// From one ping to the next, whether it was answered or not.
 const PACE: Duration = Duration::from_millis(100);
 /// Pings that are sent; with `--deep`.
-const PINGS: usize = 18;
+const PINGS: usize = 22;
 const DEEP_PINGS: usize = 40;
 /// The last pongs are waited for so long.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_millis(800);
 /// The handshake of this connection may take so long.
 const DIAL: Duration = Duration::from_secs(2);
 /// How often our own punctuality is looked at.

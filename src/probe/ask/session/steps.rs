@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Doublings of the retransmission timer after which nothing will come.
 const BACKOFF: u32 = 3;
 /// The close frame of a peer is waited for so long.
-const CLOSE_WAIT: Duration = Duration::from_secs(3);
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// How long the peer may take to end TCP behind it.
 const END_WAIT: Duration = Duration::from_millis(300);
 
@@ -282,6 +282,7 @@ fn message(kind: &StepKind) -> (Vec<u8>, Vec<u8>) {
             bytes.extend(frames::encode(more, br#""parts":3}"#, true));
             (bytes, br#"{"type":"probe","parts":3}"#.into())
         }
+        StepKind::Words => (frames::text("wsbench probe"), b"wsbench probe".to_vec()),
         _ => (frames::text("ping"), b"ping".to_vec()),
     }
 }

@@ -78,7 +78,6 @@ pub struct Talk {
     early: Vec<u8>,
     heard: VecDeque<Heard>,
     message: Option<(bool, Vec<u8>, u64)>,
-    stray_noted: usize,
     closed: bool,
     over: Option<String>,
     /// What comes is noted as unasked.
@@ -98,7 +97,6 @@ impl Talk {
             early: open.leftover,
             heard: VecDeque::new(),
             message: None,
-            stray_noted: 0,
             closed: false,
             over: None,
             quiet: true,
@@ -307,15 +305,21 @@ impl Talk {
         } else {
             "text in the stream"
         };
-        if self.stray_noted < text.len() && self.stray_noted < STRAY {
-            self.stray_noted = text.len();
-            let bytes = escaped(text, STRAY);
-            // More of the same text came: it takes the place of its beginning.
-            self.notes
-                .violations
-                .retain(|v| !v.what.ends_with("in the stream"));
-            self.violation(what, bytes);
+        let text = readable(text);
+        let known = (self.notes.violations.iter()).position(|v| v.what.ends_with("in the stream"));
+        match known {
+            None => {
+                let bytes = escaped(text, STRAY);
+                self.violation(what, bytes);
+            }
+            // More of the same text came.
+            Some(at) => self.notes.violations[at].bytes = escaped(text, STRAY),
         }
+    }
+
+    /// Text came in place of frames: no more frames will.
+    pub fn is_lost(&self) -> bool {
+        self.reader.is_lost()
     }
 
     fn violation(&mut self, what: &str, bytes: String) {
@@ -330,4 +334,12 @@ impl Talk {
             bytes,
         });
     }
+}
+
+/// The text at the start, without frames that came behind it.
+fn readable(bytes: &[u8]) -> &[u8] {
+    let text = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    let plain = |c: char| matches!(c, '\t' | '\r' | '\n') || !c.is_control();
+    let end = text.find(|c| !plain(c)).unwrap_or(text.len());
+    &bytes[..end]
 }

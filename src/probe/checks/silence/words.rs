@@ -81,7 +81,19 @@ fn request(variation: &Variation) -> String {
         Variation::Listen => "a connection on which nothing is sent".to_owned(),
         Variation::WithoutOrigin => "the handshake without Origin".to_owned(),
         Variation::WithoutHeaders => "the handshake without your own headers".to_owned(),
-        other => format!("the handshake changed ({other:?})"),
+        Variation::Version99 => "the handshake with Sec-WebSocket-Version: 99".to_owned(),
+        Variation::NoKey => "the handshake without Sec-WebSocket-Key".to_owned(),
+        Variation::Origin(origin) => format!("the handshake with Origin: {origin}"),
+        Variation::WithoutCredentials => "the handshake without credentials".to_owned(),
+        Variation::WrongCredentials => {
+            "the handshake with a deliberately wrong credential".to_owned()
+        }
+        Variation::WithoutSubprotocols => "the handshake without subprotocols".to_owned(),
+        Variation::Subprotocol(name) => format!("the handshake with the subprotocol {name}"),
+        Variation::Host(host) => format!("the handshake with Host: {host}"),
+        Variation::ServerName(name) => format!("the handshake with the server name {name}"),
+        Variation::Http10 => "the handshake as HTTP/1.0".to_owned(),
+        Variation::Connect => "CONNECT".to_owned(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who may: logins, rules, origins, rates.
 
+use super::picture::Picture;
 use super::tree::Cause;
 use super::{decided, finding, status};
 use crate::probe::checks::Check;
@@ -23,7 +24,7 @@ pub const CHECK: Check = Check {
     ask,
 };
 
-const EXPECTED: &str = "101";
+const EXPECTED: &str = "a 101 with the headers of an upgrade";
 
 static AUTH: Entry = Entry {
     id: "auth",
@@ -226,7 +227,7 @@ static ORIGIN: Entry = Entry {
 };
 
 static RATE: Entry = Entry {
-    id: "rate-limited",
+    id: "too-many-requests",
     layer: Layer::Upgrade,
     severity: Severity::Fault,
     title: "Handshakes are rate limited",
@@ -268,31 +269,7 @@ fn ask(seen: &Seen) -> Vec<Finding> {
     let answered = status(&picture);
     let found = match cause {
         Cause::ProxyLogin => finding(&PROXY_LOGIN, &picture),
-        Cause::Auth => {
-            let found = finding(&AUTH, &picture);
-            let kind = picture
-                .answer
-                .header("www-authenticate")
-                .unwrap_or_default();
-            let kind = kind.split_whitespace().next().unwrap_or("unnamed");
-            let who = if picture.arrives && !picture.like_version {
-                "the application asks: version 99 gets another answer, so the handshake arrives there"
-            } else if picture.identical() {
-                "an ordinary GET gets the same: the proxy asks, or the application asks for every request"
-            } else {
-                "who asks is not visible"
-            };
-            // RFC 9110 15.5.2 wants the header; checks of one's own in a handshake seldom send it.
-            match picture.answer.header("www-authenticate") {
-                Some(_) => found.titled(format!(
-                    "{answered}: a login is wanted (authentication {kind}), and no credential was sent; {who}"
-                )),
-                None => found.titled(format!(
-                    "{answered} without WWW-Authenticate: a token or cookie is wanted, or another Origin \
-                     than the one sent; {who}"
-                )),
-            }
-        }
+        Cause::Auth => finding(&AUTH, &picture).titled(login_wanted(&picture, &answered)),
         Cause::CredentialsLost => lost(finding(&CREDENTIALS_LOST, &picture), seen, &answered),
         Cause::Forbidden => finding(&FORBIDDEN, &picture),
         Cause::ForbiddenByApp => {
@@ -303,24 +280,7 @@ fn ask(seen: &Seen) -> Vec<Finding> {
                 false => found.saw(format!("sent with credentials in {}", names.join(", "))),
             }
         }
-        Cause::Origin => {
-            let title = match (picture.opens_with_other_origin(), &seen.asked.origin) {
-                (Some(Variation::WithoutOrigin), Some(origin)) => format!(
-                    "The server refuses the Origin {origin} ({answered}); without an Origin it opens"
-                ),
-                (Some(_), _) => format!(
-                    "The server wants another Origin: without one it answers {answered}, with the target's \
-                     own it opens"
-                ),
-                (None, Some(origin)) => {
-                    format!("The server refuses the Origin {origin}: {answered}")
-                }
-                (None, None) => {
-                    format!("The server refuses handshakes without the right Origin: {answered}")
-                }
-            };
-            finding(&ORIGIN, &picture).titled(title)
-        }
+        Cause::Origin => finding(&ORIGIN, &picture).titled(origin(&picture, &answered)),
         Cause::RateLimited => {
             let after = picture.answer.header("retry-after");
             let after = after.map_or(String::new(), |s| format!("; Retry-After: {s}"));
@@ -339,6 +299,48 @@ fn ask(seen: &Seen) -> Vec<Finding> {
     vec![found]
 }
 
+fn login_wanted(picture: &Picture<'_>, answered: &str) -> String {
+    let who = if picture.arrives && !picture.like_version {
+        "the application asks: version 99 gets another answer, so the handshake arrives there"
+    } else if picture.identical() {
+        "an ordinary GET gets the same: the proxy asks, or the application asks for every request"
+    } else {
+        "who asks is not visible"
+    };
+    // RFC 9110 15.5.2 wants the header; checks of one's own in a handshake seldom send it.
+    let Some(kind) = picture.answer.header("www-authenticate") else {
+        return format!(
+            "{answered} without WWW-Authenticate: a token or cookie is wanted, or another Origin than the \
+             one sent; {who}"
+        );
+    };
+    let kind = kind.split_whitespace().next().unwrap_or("unnamed");
+    format!(
+        "{answered}: a login is wanted (authentication {kind}), and no credential was sent; {who}"
+    )
+}
+
+fn origin(picture: &Picture<'_>, answered: &str) -> String {
+    match (
+        picture.opens_with_other_origin(),
+        &picture.seen.asked.origin,
+    ) {
+        (Some(Variation::WithoutOrigin), Some(origin)) => {
+            format!(
+                "The server refuses the Origin {origin} ({answered}); without an Origin it opens"
+            )
+        }
+        (Some(_), _) => format!(
+            "The server wants another Origin: without one it answers {answered}, with the target's own it \
+             opens"
+        ),
+        (None, Some(origin)) => format!("The server refuses the Origin {origin}: {answered}"),
+        (None, None) => {
+            format!("The server refuses handshakes without the right Origin: {answered}")
+        }
+    }
+}
+
 /// What the comparison with no and with a wrong credential says.
 fn lost(found: Finding, seen: &Seen, answered: &str) -> Finding {
     let same = |variation: &Variation| {
@@ -352,7 +354,18 @@ fn lost(found: Finding, seen: &Seen, answered: &str) -> Finding {
         [] => "in the query of the URL".to_owned(),
         names => format!("in {}", names.join(", ")),
     };
-    let ignored = same(&Variation::WrongCredentials) && same(&Variation::WithoutCredentials);
+    let (like_wrong, like_none) = (
+        same(&Variation::WrongCredentials),
+        same(&Variation::WithoutCredentials),
+    );
+    let differs = seen.to(&Variation::WithoutCredentials).is_some() && !like_none;
+    if like_wrong && differs {
+        return found.only(&[0]).titled(format!(
+            "The credential sent {what} arrives and is not valid ({answered}): a deliberately wrong one gets \
+             the same, none at all another answer"
+        ));
+    }
+    let ignored = like_wrong && like_none;
     let compared = if ignored {
         "; with a wrong one and without any the answer is the same"
     } else {

@@ -154,7 +154,7 @@ static HTTP10: Entry = Entry {
     title: "The proxy speaks HTTP/1.0 to the server behind it, which cannot upgrade then",
     evidence: "505, or an error that names HTTP/1.0 or a missing upgrade state, though the request line \
                said HTTP/1.1",
-    expected: "101",
+    expected: "a 101 with the headers of an upgrade",
     causes: &[(
         "the proxy passes the request on as HTTP/1.0 (nginx before 1.29.7 without proxy_http_version \
          1.1)",
@@ -186,7 +186,7 @@ static HEADER_LOST: Entry = Entry {
     title: "A header of the handshake is lost on the way: the server misses what was sent",
     evidence: "the answer complains about Sec-WebSocket-Key or Sec-WebSocket-Version, both of which were \
                sent as RFC 6455 4.1 wants them",
-    expected: "101",
+    expected: "a 101 with the headers of an upgrade",
     causes: &[
         (
             "a proxy or filter on the way removes or changes Sec-WebSocket-* headers (a header \
@@ -229,7 +229,7 @@ static UPGRADE_REFUSED: Entry = Entry {
             this route",
     evidence: "403 for the handshake and for version 99, another answer for an ordinary GET of the same \
                URL",
-    expected: "101",
+    expected: "a 101 with the headers of an upgrade",
     causes: &[
         (
             "Envoy (Istio, Gateway) has no upgrade_configs for websocket on this listener or route: its \

@@ -22,7 +22,7 @@ static NO_ROUTE: Entry = Entry {
     severity: Severity::Fault,
     title: "The proxy has no route for this path: it answers 404 by itself",
     evidence: "404 in the proxy's own standard page, or another path opens",
-    expected: "101",
+    expected: "a 101 with the headers of an upgrade",
     causes: &[
         (
             "no location (route, ingress rule) of the proxy covers this path",
@@ -74,7 +74,7 @@ static WRONG_PATH: Entry = Entry {
     title: "A WebSocket server is there, but not at this path",
     evidence: "it complains about version 99, so the handshake arrives whole; with the right version it \
                answers 400 or 404",
-    expected: "101",
+    expected: "a 101 with the headers of an upgrade",
     causes: &[
         (
             "the path is not the one that the server's WebSocket endpoint has",
@@ -119,7 +119,7 @@ static WRONG_HOST: Entry = Entry {
     severity: Severity::Fault,
     title: "Another site answers: no virtual host matches this Host, and the default one took the request",
     evidence: "a default page, an empty 200 for whatever path and Host, or 421",
-    expected: "101",
+    expected: "a 101 with the headers of an upgrade",
     causes: &[
         (
             "the Host of the URL matches no server_name (site address, virtual host): the default site \
@@ -158,7 +158,7 @@ static PAGE: Entry = Entry {
     severity: Severity::Fault,
     title: "A web page comes instead of an upgrade: 200",
     evidence: "2xx with a body for the handshake; an ordinary GET gets the same",
-    expected: "101",
+    expected: "a 101 with the headers of an upgrade",
     causes: &[
         (
             "the proxy serves the page itself: the fallback of a single-page application, for every path \

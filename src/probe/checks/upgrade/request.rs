@@ -11,7 +11,7 @@ use crate::probe::seen::{Seen, Variation};
 /// The question.
 pub const CHECK: Check = Check {
     name: "the request fits",
-    entries: &[&TOO_LARGE, &SUBPROTOCOL_WANTED, &VERSION],
+    entries: &[&TOO_LARGE, &SUBPROTOCOL, &VERSION],
     ask,
 };
 
@@ -21,7 +21,7 @@ static TOO_LARGE: Entry = Entry {
     severity: Severity::Fault,
     title: "The request's headers are too large: often cookies",
     evidence: "400, 414, 431 or 494 that says so, or the handshake without the user's headers opens",
-    expected: "101",
+    expected: "a 101 with the headers of an upgrade",
     causes: &[(
         "the headers (cookies, tokens) exceed the limit of the proxy or the server",
         "",
@@ -51,16 +51,16 @@ static TOO_LARGE: Entry = Entry {
     limits: "the exact limit; try with smaller headers",
 };
 
-static SUBPROTOCOL_WANTED: Entry = Entry {
-    id: "subprotocol-wanted",
+static SUBPROTOCOL: Entry = Entry {
+    id: "subprotocol-refused",
     layer: Layer::Upgrade,
     severity: Severity::Fault,
-    title: "The server wants a subprotocol, and none was offered",
-    evidence: "a refusal that names Sec-WebSocket-Protocol, though none was offered",
+    title: "The server refuses the handshake for its subprotocol",
+    evidence: "a refusal that names the subprotocol or Sec-WebSocket-Protocol",
     expected: "101 with one of the offered subprotocols",
     causes: &[
         (
-            "the server refuses clients without its subprotocol",
+            "the server wants a subprotocol that was not offered",
             "with --subprotocol NAME it opens",
         ),
         (
@@ -117,7 +117,15 @@ fn ask(seen: &Seen) -> Vec<Finding> {
                  cookies, exceed a limit{proof}"
             ))
         }
-        Cause::SubprotocolWanted => finding(&SUBPROTOCOL_WANTED, &picture),
+        Cause::Subprotocol => {
+            let offered = match seen.asked.subprotocols.as_slice() {
+                [] => "none was offered".to_owned(),
+                names => format!("{} was offered", names.join(", ")),
+            };
+            finding(&SUBPROTOCOL, &picture).titled(format!(
+                "The server refuses the handshake for its subprotocol ({answered}): {offered}"
+            ))
+        }
         Cause::Version => finding(&VERSION, &picture),
         _ => return Vec::new(),
     };

@@ -5,7 +5,7 @@
 
 use super::picture::Picture;
 use super::redirect;
-use crate::probe::ask::compare::refusal::{NO_HOST, NO_PATH};
+use crate::probe::ask::compare::refusal::{self, NO_HOST, NO_PATH};
 use crate::probe::ask::compare::scheme::speaks_of_tls;
 use crate::probe::fingerprint::{self, Product};
 use crate::probe::seen::{Seen, Variation};
@@ -39,8 +39,8 @@ pub enum Cause {
     TooLarge,
     /// Engine.IO.
     SocketIo,
-    /// A subprotocol must be offered.
-    SubprotocolWanted,
+    /// The subprotocol: none offered, or a wrong one.
+    Subprotocol,
     /// The Origin.
     Origin,
     /// Who are you?
@@ -97,7 +97,9 @@ fn no_tls_here(seen: &Seen) -> bool {
 /// Answers that say what they miss.
 fn by_words(picture: &Picture<'_>) -> Option<Cause> {
     let (status, secure) = (picture.answer.status, picture.seen.asked.secure);
-    if speaks_of_tls(picture.answer) && (secure || no_tls_here(picture.seen)) {
+    // Envoy names what failed towards the server behind it.
+    let envoy = matches!(status, 502 | 503) && picture.says(&["tls_error", "tls error"]);
+    if envoy || speaks_of_tls(picture.answer) && (secure || no_tls_here(picture.seen)) {
         return Some(Cause::UpstreamTls);
     }
     if matches!(status, 414 | 431 | 494)
@@ -123,10 +125,8 @@ fn by_words(picture: &Picture<'_>) -> Option<Cause> {
         if status != 426 && names_version_or_key(picture) {
             return Some(Cause::HeaderLost);
         }
-        if picture.says(&["subprotocol", "sec-websocket-protocol"])
-            && picture.seen.asked.subprotocols.is_empty()
-        {
-            return Some(Cause::SubprotocolWanted);
+        if picture.says(&["subprotocol", "sec-websocket-protocol"]) {
+            return Some(Cause::Subprotocol);
         }
     }
     let about_origin = picture.says(&[
@@ -180,15 +180,15 @@ fn by_status(picture: &Picture<'_>) -> Cause {
     match picture.answer.status {
         300..400 => redirect::kind(picture).map_or(Cause::Unknown, Cause::Redirect),
         426 => upgrade_required(picture),
-        407 => Cause::ProxyLogin,
+        407 | 511 => Cause::ProxyLogin,
         429 => Cause::RateLimited,
         401 => credentials(picture),
-        403 => forbidden(picture),
+        403 | 451 => forbidden(picture),
         400 => bad_request(picture),
         404 | 405 | 406 | 410 | 415 => not_found(picture),
         421 => Cause::WrongHost,
         200..300 => page(picture),
-        500 => Cause::ServerError,
+        500 | 508 => Cause::ServerError,
         502 | 520..=523 | 525..=527 | 530 | 561 => Cause::UpstreamDown,
         503 => unavailable(picture),
         504 | 408 | 524 | 460 | 598 | 599 => Cause::UpstreamTimeout,
@@ -244,6 +244,10 @@ fn bad_request(picture: &Picture<'_>) -> Cause {
 }
 
 fn not_found(picture: &Picture<'_>) -> Cause {
+    let slash = refusal::other_slash(&picture.seen.asked.path);
+    if slash.is_some_and(|path| picture.opens(&Variation::Path(path))) {
+        return Cause::WrongPath;
+    }
     let any_path_opens = [NO_PATH, "/"]
         .iter()
         .any(|path| picture.opens(&Variation::Path((*path).to_owned())));

@@ -21,7 +21,7 @@ static REFUSED: Entry = Entry {
     severity: Severity::Undecided,
     title: "The handshake is refused, and nothing that was asked tells why",
     evidence: "an answer that is no 101 and fits no other finding",
-    expected: "101",
+    expected: "a 101 with the headers of an upgrade",
     causes: &[
         (
             "the server or the application refuses for a reason of its own",

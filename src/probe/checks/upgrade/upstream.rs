@@ -32,7 +32,7 @@ static DOWN: Entry = Entry {
     severity: Severity::Fault,
     title: "The proxy got no valid answer from the server behind it",
     evidence: "502, or a 503 in the proxy's own words, for the handshake; an ordinary GET gets the same",
-    expected: "101",
+    expected: "a 101 with the headers of an upgrade",
     causes: &[
         (
             "the upstream server is down, restarting, or not listening where the proxy looks for it",
@@ -148,7 +148,7 @@ static NO_HEALTHY: Entry = Entry {
     title: "The balancer has no usable server: all backends are down by its health check, disabled or \
             missing",
     evidence: "503 at once, in the words of a balancer without a server",
-    expected: "101",
+    expected: "a 101 with the headers of an upgrade",
     causes: &[
         (
             "every server fails its health check (a check for HTTP 200 on a path that a WebSocket server \
@@ -194,7 +194,7 @@ static UNAVAILABLE: Entry = Entry {
     severity: Severity::Fault,
     title: "503: the service is not available now",
     evidence: "503 for every request, in words that do not say why",
-    expected: "101",
+    expected: "a 101 with the headers of an upgrade",
     causes: &[
         (
             "no backend is available: down, or without a ready endpoint",
@@ -240,7 +240,7 @@ static MAINTENANCE: Entry = Entry {
     severity: Severity::Fault,
     title: "503 with a maintenance page: the service is switched off on purpose; try again later",
     evidence: "503 for every request, and a body that speaks of maintenance",
-    expected: "101",
+    expected: "a 101 with the headers of an upgrade",
     causes: &[(
         "maintenance mode is on: the proxy or the application answers everything with this page",
         "",
@@ -265,7 +265,7 @@ static TLS: Entry = Entry {
     title: "The proxy talks plain HTTP to a backend port that wants TLS",
     evidence: "over a connection whose own scheme is right comes the sentence of a TLS port that got plain \
                HTTP: it can only come from the next hop",
-    expected: "101",
+    expected: "a 101 with the headers of an upgrade",
     causes: &[(
         "the proxy passes the request on in plain HTTP (proxy_pass http://) to an upstream that expects \
          TLS (https)",
@@ -302,7 +302,7 @@ static FAILED: Entry = Entry {
     severity: Severity::Fault,
     title: "The server failed while it handled the request: 500",
     evidence: "500 in answer to the handshake",
-    expected: "101",
+    expected: "a 101 with the headers of an upgrade",
     causes: &[
         (
             "the handler of the upgrade failed (an exception, a missing dependency)",

@@ -1,4 +1,4 @@
-//! `[load]`, `[thresholds]`, `[validity]`.
+//! `[load]`, `[thresholds]`, `[gate]`, `[validity]`.
 
 use super::{Kind, TIME, TIME_OR_ZERO, TableSpec, key};
 
@@ -92,6 +92,28 @@ pub(in crate::scenario) static THRESHOLD: TableSpec = TableSpec {
         .or("0s"),
     ],
 };
+
+/// `[gate]`
+pub(in crate::scenario) static GATE: TableSpec = TableSpec {
+    name: "gate",
+    doc: "What decides when runs are compared, and from which effect on.",
+    any_of: &[],
+    keys: &[
+        key(
+            "min_effect",
+            Kind::Ratio,
+            "The smallest change of times and rates that counts; 5% if absent.",
+        ),
+        key(
+            "statistics",
+            Kind::Map(&GATE_RULE),
+            "Statistics with a rule of their own: \"10%\" = decides from that change on (of a share: \
+             from that difference on), true = decides, false = is only shown.",
+        ),
+    ],
+};
+
+static GATE_RULE: Kind = Kind::Either(&[Kind::Ratio, Kind::Bool]);
 
 /// `[validity]`
 pub(in crate::scenario) static VALIDITY: TableSpec = TableSpec {

@@ -15,7 +15,7 @@ pub(in crate::scenario) use fault::{
 };
 pub(in crate::scenario) use heartbeat::{HEARTBEAT, MATCHER};
 pub(in crate::scenario) use limits::LIMITS;
-pub(in crate::scenario) use load::{LOAD, STAGE, THRESHOLD, VALIDITY};
+pub(in crate::scenario) use load::{GATE, LOAD, STAGE, THRESHOLD, VALIDITY};
 pub(in crate::scenario) use reconnect::RECONNECT;
 pub(in crate::scenario) use session::{
     BINARY, CLOSE, DELIVERY, PING, REPEAT, REPLY, SESSION, STEP,
@@ -49,6 +49,7 @@ pub(in crate::scenario) static ALL: &[&TableSpec] = &[
     &PING,
     &CLOSE,
     &THRESHOLD,
+    &GATE,
     &VALIDITY,
     &FAULT,
     &RELAY,
@@ -121,6 +122,11 @@ pub(in crate::scenario) static ROOT: TableSpec = TableSpec {
             "thresholds",
             Kind::Map(&LIMIT),
             "Absolute limits on the measured phase: \"round_trip.p99\" = \"< 50ms\".",
+        ),
+        key(
+            "gate",
+            Kind::Table(&GATE),
+            "What decides when runs are compared: compare, ab, run --baseline.",
         ),
         key(
             "validity",
