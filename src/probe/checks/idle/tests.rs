@@ -91,6 +91,15 @@ fn found(seen: &Seen) -> Vec<(&'static str, String)> {
     found.map(|f| (f.id, f.title)).collect()
 }
 
+/// Name, holds, handshakes, the finding, words of its title.
+type Row = (
+    &'static str,
+    Vec<Hold>,
+    &'static [(f64, &'static str)],
+    &'static str,
+    &'static str,
+);
+
 const FINE: &[(f64, &str)] = &[
     (0.5, "101"),
     (1.5, "101"),
@@ -131,7 +140,7 @@ fn each_picture_has_one_finding() {
             cut(KEEP, 1.1, 3.0, how),
         ]
     };
-    let table: Vec<(&str, Vec<Hold>, &[(f64, &str)], &str, &str)> = vec![
+    let table: Vec<Row> = vec![
         ("idle", idle("FIN"), FINE, "idle-cut", "3.0 s"),
         ("tls", idle("close_notify"), FINE, "idle-cut", "3.0 s"),
         ("l4", idle("RST"), FINE, "idle-cut-rst", "3.0 s"),
