@@ -120,6 +120,8 @@ pub enum ReportFormat {
     Csv,
     /// summary.md
     Markdown,
+    /// report.html: one page, no network
+    Html,
 }
 
 /// Flags that change a scenario.

@@ -109,6 +109,7 @@ fn report(result: &std::path::Path, format: ReportFormat) -> anyhow::Result<Exit
         ReportFormat::Json => commands::report::Format::Json,
         ReportFormat::Csv => commands::report::Format::Csv,
         ReportFormat::Markdown => commands::report::Format::Markdown,
+        ReportFormat::Html => commands::report::Format::Html,
     };
     let mut out = anstream::stdout().lock();
     commands::report::run(result, format, look(), &mut out)?;

@@ -7,7 +7,8 @@ use anyhow::{Context as _, bail};
 use crate::compare::gate::{self, Comparison, Gate, comparable};
 use crate::exit::Exit;
 use crate::report::comparison::{junit, markdown};
-use crate::report::{Look, terminal};
+use crate::report::{Look, html, terminal};
+use crate::result::store::write_whole;
 use crate::result::{RunResult, Verdict};
 
 /// Most results of one side.
@@ -50,6 +51,8 @@ pub struct Options {
     pub fail_on: FailOn,
     /// What is printed.
     pub format: Format,
+    /// Where a page of it is saved.
+    pub html: Option<PathBuf>,
     /// What stdout can show.
     pub look: Look,
 }
@@ -70,6 +73,10 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
     comparison
         .warnings
         .extend(refusals.into_iter().map(|r| format!("forced although {r}")));
+    if let Some(path) = &options.html {
+        let page = html::comparison(&comparison, &base, &candidate);
+        write_whole(path, page.as_bytes())?;
+    }
     show(&comparison, options.format, options.look)?;
     Ok(exit(comparison.verdict, options.fail_on))
 }

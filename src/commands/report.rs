@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use crate::report::{Look, markdown, terminal};
+use crate::report::{Look, html, markdown, terminal};
 use crate::result::{RunResult, csv};
 
 /// What a result can be rendered as.
@@ -19,6 +19,8 @@ pub enum Format {
     Csv,
     /// `summary.md`.
     Markdown,
+    /// `report.html`.
+    Html,
 }
 
 /// Writes the result at `path` (a folder or a `result.json`) to `out`. A reader that went away is no
@@ -31,6 +33,7 @@ pub fn run(path: &Path, format: Format, look: Look, out: &mut dyn Write) -> anyh
         Format::Json => result.to_json(),
         Format::Csv => csv::summary(&result.summary),
         Format::Markdown => markdown::render(&result),
+        Format::Html => html::run(&result),
     };
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -58,6 +61,7 @@ mod tests {
             (Format::Json, "\"schema_version\": 1"),
             (Format::Csv, "metric,unit,count"),
             (Format::Markdown, "## wsbench chat"),
+            (Format::Html, "<!DOCTYPE html>"),
         ] {
             for path in [dir.path(), &file] {
                 let mut out = Vec::new();

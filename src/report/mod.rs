@@ -1,6 +1,7 @@
 //! Renderings of a saved result. Reads results only; judges and measures nothing, prints nothing.
 
 pub mod comparison;
+pub mod html;
 pub mod markdown;
 pub mod policies;
 pub mod probe;

@@ -26,7 +26,7 @@ use crate::commands::limits;
 use crate::engine::plan::Plan;
 use crate::engine::run as engine;
 use crate::exit::Exit;
-use crate::report::{Look, markdown, terminal};
+use crate::report::{Look, html, markdown, terminal};
 use crate::result::fault::By;
 use crate::result::store::write_whole;
 use crate::result::{RunResult, Store, StoreError};
@@ -161,6 +161,10 @@ pub fn execute(scenario: &Arc<Scenario>, options: &Options) -> anyhow::Result<Fi
     let summary = observed.store.dir().join("summary.md");
     let saved = observed.store.finish(&result).and_then(|dir| {
         write_whole(&summary, markdown::render(&result).as_bytes())?;
+        write_whole(
+            &summary.with_file_name("report.html"),
+            html::run(&result).as_bytes(),
+        )?;
         Ok(dir)
     });
     Ok(Finished {
