@@ -49,7 +49,7 @@
     const box = svg.viewBox.baseVal;
     const cursor = document.createElementNS(svg.namespaceURI, "line");
     cursor.setAttribute("class", "cursor");
-    cursor.setAttribute("y1", "26");
+    cursor.setAttribute("y1", "44");
     cursor.setAttribute("y2", String(box.height - 30));
     cursor.setAttribute("visibility", "hidden");
     svg.append(cursor);

@@ -72,7 +72,7 @@ fn verdict(result: &RunResult) -> Element {
     let warnings = result.validity.reasons.iter().map(ToString::to_string);
     let warnings = warnings.chain(view::server_warning(result));
     reasons.extend(warnings.map(|text| Element::new("li").class("warning").text(text)));
-    let of = format!("{}, {} UTC", result.scenario.name, result.started);
+    let of = format!("{}, {}", result.scenario.name, result.started);
     let heading = Element::new("h1").child(word).text(" ").text(of);
     let header = Element::new("header").class(result.verdict.name());
     let list = (!reasons.is_empty()).then(|| Element::new("ul").class("reasons").children(reasons));

@@ -7,8 +7,8 @@ use super::plot::{LEFT, RIGHT};
 use crate::report::view;
 use crate::result::{RunResult, TimelineRow};
 
-/// What a line shows of a row.
-type Of = fn(&TimelineRow) -> Option<f64>;
+/// What a line shows of a row, and of the length of a whole interval in seconds.
+type Of = fn(&TimelineRow, f64) -> Option<f64>;
 
 /// A chart as a table row: id, title, unit, logarithmic, lines.
 struct Plan {
@@ -19,13 +19,22 @@ struct Plan {
     lines: &'static [(&'static str, usize, Of)],
 }
 
-/// Events a second: intervals at the ends of phases are shorter than others.
-fn per_second(row: &TimelineRow, events: u64) -> Option<f64> {
-    let length = row.end_s - row.start_s;
-    (length > 0.0).then(|| events as f64 / length)
+/// Events a second. Pieces at the ends of phases are short: they count as a whole interval, or the
+/// few events of ten milliseconds would read as thousands a second.
+fn per_second(events: u64, whole_s: f64) -> Option<f64> {
+    (whole_s > 0.0).then(|| events as f64 / whole_s)
 }
 
-/// Zero events in the whole run leave no line: `None` where zero.
+/// In percent; too short a piece says nothing.
+fn busy(row: &TimelineRow, whole_s: f64) -> Option<f64> {
+    (2.0 * length(row) >= whole_s).then_some(100.0 * row.busy)
+}
+
+fn length(row: &TimelineRow) -> f64 {
+    row.end_s - row.start_s
+}
+
+/// All of them, the most telling first.
 const PLANS: &[Plan] = &[
     Plan {
         id: "round-trip",
@@ -33,12 +42,12 @@ const PLANS: &[Plan] = &[
         unit: "ms",
         log: true,
         lines: &[
-            ("round trip longest", 4, |r| r.round_trip_max_ms),
-            ("p99", 3, |r| r.round_trip_p99_ms),
-            ("p90", 2, |r| r.round_trip_p90_ms),
-            ("p50", 0, |r| r.round_trip_p50_ms),
-            ("service time p99", 5, |r| r.service_time_p99_ms),
-            ("service time p50", 1, |r| r.service_time_p50_ms),
+            ("round trip longest", 4, |r, _| r.round_trip_max_ms),
+            ("p99", 3, |r, _| r.round_trip_p99_ms),
+            ("p90", 2, |r, _| r.round_trip_p90_ms),
+            ("p50", 0, |r, _| r.round_trip_p50_ms),
+            ("service time p99", 5, |r, _| r.service_time_p99_ms),
+            ("service time p50", 1, |r, _| r.service_time_p50_ms),
         ],
     },
     Plan {
@@ -47,11 +56,13 @@ const PLANS: &[Plan] = &[
         unit: "/s",
         log: false,
         lines: &[
-            ("failed dials", 3, |r| per_second(r, r.failed)),
-            ("lost connections", 4, |r| per_second(r, r.lost)),
-            ("unanswered", 2, |r| per_second(r, r.unanswered)),
-            ("skipped sends", 5, |r| per_second(r, r.sends_skipped)),
-            ("dropped arrivals", 6, |r| per_second(r, r.arrivals_dropped)),
+            ("failed dials", 3, |r, s| per_second(r.failed, s)),
+            ("lost connections", 4, |r, s| per_second(r.lost, s)),
+            ("unanswered", 2, |r, s| per_second(r.unanswered, s)),
+            ("skipped sends", 5, |r, s| per_second(r.sends_skipped, s)),
+            ("dropped arrivals", 6, |r, s| {
+                per_second(r.arrivals_dropped, s)
+            }),
         ],
     },
     Plan {
@@ -60,9 +71,9 @@ const PLANS: &[Plan] = &[
         unit: "",
         log: false,
         lines: &[
-            ("taking part", 7, |r| Some(r.clients as f64)),
-            ("connected", 0, |r| Some(r.connected as f64)),
-            ("waiting answers", 2, |r| Some(r.outstanding as f64)),
+            ("taking part", 7, |r, _| Some(r.clients as f64)),
+            ("connected", 0, |r, _| Some(r.connected as f64)),
+            ("waiting answers", 2, |r, _| Some(r.outstanding as f64)),
         ],
     },
     Plan {
@@ -71,10 +82,10 @@ const PLANS: &[Plan] = &[
         unit: "/s",
         log: false,
         lines: &[
-            ("sent", 7, |r| per_second(r, r.messages_sent)),
-            ("answered", 0, |r| per_second(r, r.replies_matched)),
-            ("received", 1, |r| per_second(r, r.messages_received)),
-            ("deliveries", 5, |r| per_second(r, r.deliveries_received)),
+            ("sent", 7, |r, s| per_second(r.messages_sent, s)),
+            ("answered", 0, |r, s| per_second(r.replies_matched, s)),
+            ("received", 1, |r, s| per_second(r.messages_received, s)),
+            ("deliveries", 5, |r, s| per_second(r.deliveries_received, s)),
         ],
     },
     Plan {
@@ -83,10 +94,10 @@ const PLANS: &[Plan] = &[
         unit: "/s",
         log: false,
         lines: &[
-            ("attempted", 7, |r| per_second(r, r.attempted)),
-            ("opened", 0, |r| per_second(r, r.opened)),
-            ("connected again", 1, |r| per_second(r, r.reconnected)),
-            ("closed", 5, |r| per_second(r, r.closed)),
+            ("attempted", 7, |r, s| per_second(r.attempted, s)),
+            ("opened", 0, |r, s| per_second(r.opened, s)),
+            ("connected again", 1, |r, s| per_second(r.reconnected, s)),
+            ("closed", 5, |r, s| per_second(r.closed, s)),
         ],
     },
     Plan {
@@ -95,9 +106,9 @@ const PLANS: &[Plan] = &[
         unit: "/s",
         log: false,
         lines: &[
-            ("sent", 7, |r| per_second(r, r.heartbeats_sent)),
-            ("late", 2, |r| per_second(r, r.heartbeats_late)),
-            ("missed", 3, |r| per_second(r, r.heartbeats_missed)),
+            ("sent", 7, |r, s| per_second(r.heartbeats_sent, s)),
+            ("late", 2, |r, s| per_second(r.heartbeats_late, s)),
+            ("missed", 3, |r, s| per_second(r.heartbeats_missed, s)),
         ],
     },
     Plan {
@@ -106,11 +117,11 @@ const PLANS: &[Plan] = &[
         unit: "ms",
         log: true,
         lines: &[
-            ("handshake p99", 3, |r| r.handshake_p99_ms),
-            ("handshake p50", 0, |r| r.handshake_p50_ms),
-            ("delivery p99", 2, |r| r.delivery_p99_ms),
-            ("delivery p50", 1, |r| r.delivery_p50_ms),
-            ("heartbeat p99", 5, |r| r.heartbeat_rtt_p99_ms),
+            ("handshake p99", 3, |r, _| r.handshake_p99_ms),
+            ("handshake p50", 0, |r, _| r.handshake_p50_ms),
+            ("delivery p99", 2, |r, _| r.delivery_p99_ms),
+            ("delivery p50", 1, |r, _| r.delivery_p50_ms),
+            ("heartbeat p99", 5, |r, _| r.heartbeat_rtt_p99_ms),
         ],
     },
     Plan {
@@ -119,9 +130,9 @@ const PLANS: &[Plan] = &[
         unit: "ms",
         log: true,
         lines: &[
-            ("longest", 4, |r| r.schedule_lag_max_ms),
-            ("p99", 3, |r| r.schedule_lag_p99_ms),
-            ("p50", 0, |r| r.schedule_lag_p50_ms),
+            ("longest", 4, |r, _| r.schedule_lag_max_ms),
+            ("p99", 3, |r, _| r.schedule_lag_p99_ms),
+            ("p50", 0, |r, _| r.schedule_lag_p50_ms),
         ],
     },
     Plan {
@@ -129,7 +140,7 @@ const PLANS: &[Plan] = &[
         title: "Busiest thread of the generator",
         unit: "%",
         log: false,
-        lines: &[("busy", 0, |r| Some(100.0 * r.busy))],
+        lines: &[("busy", 0, busy)],
     },
 ];
 
@@ -140,6 +151,7 @@ pub fn draw(result: &RunResult) -> Vec<Figure> {
         return Vec::new();
     };
     let middle = |row: &TimelineRow| f64::midpoint(row.start_s, row.end_s);
+    let whole_s = rows.iter().map(length).fold(0.0, f64::max);
     let points: Vec<f64> = rows.iter().map(middle).collect();
     let labels: Vec<String> = rows.iter().map(label).collect();
     let x = Scale::exact(0.0, last.end_s, LEFT, RIGHT);
@@ -150,7 +162,10 @@ pub fn draw(result: &RunResult) -> Vec<Figure> {
         let of = |(name, color, of): &(&str, usize, Of)| Series {
             name: (*name).to_owned(),
             color: *color,
-            values: rows.iter().map(of).collect(),
+            values: rows
+                .iter()
+                .map(|row| of(row, whole_s.max(length(row))))
+                .collect(),
         };
         // What never happened has no line.
         let ever = |series: &Series| series.values.iter().flatten().any(|value| *value > 0.0);

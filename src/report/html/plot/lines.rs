@@ -157,7 +157,7 @@ impl Lines<'_> {
 
     fn drawn_marks(&self) -> Vec<Element> {
         let mut parts = Vec::new();
-        let mut free = LEFT;
+        let (mut free_above, mut free) = (LEFT, LEFT);
         for mark in self.marks.iter().take(MARKS) {
             let from = self.x.at(mark.from);
             let until = self.x.at(mark.until).max(from + 1.5);
@@ -166,7 +166,11 @@ impl Lines<'_> {
                 span = span.child(Element::new("title").text(&mark.name));
             }
             parts.push(span);
-            if mark.name.is_empty() || from < free {
+            let (free, up) = match mark.class {
+                "fault" => (&mut free_above, 25.0),
+                _ => (&mut free, 7.0),
+            };
+            if mark.name.is_empty() || from < *free {
                 continue;
             }
             let short: String = mark.name.chars().take(24).collect();
@@ -174,8 +178,8 @@ impl Lines<'_> {
                 true => ("end", RIGHT),
                 false => ("start", from),
             };
-            parts.push(words(anchor, (at, TOP - 8.0), &short).class("mark"));
-            free = from + MARK_ROOM.max(9.0 * short.len() as f64);
+            parts.push(words(anchor, (at, TOP - up), &short).class("mark"));
+            *free = from + MARK_ROOM.max(9.0 * short.chars().count() as f64);
         }
         parts
     }

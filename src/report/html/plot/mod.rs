@@ -13,13 +13,13 @@ use super::markup::Element;
 /// Size of a chart in its own units; it is stretched to the page.
 pub const WIDTH: f64 = 720.0;
 /// See [`WIDTH`].
-pub const HEIGHT: f64 = 260.0;
+pub const HEIGHT: f64 = 276.0;
 /// Where the plot lies in it.
 pub const LEFT: f64 = 74.0;
 /// See [`LEFT`].
 pub const RIGHT: f64 = WIDTH - 14.0;
-/// See [`LEFT`]; above it stand the names of faults.
-pub const TOP: f64 = 26.0;
+/// See [`LEFT`]; above it stand the names of faults, and of storms below them.
+pub const TOP: f64 = 44.0;
 /// See [`LEFT`]; below it stand the ticks.
 pub const BOTTOM: f64 = HEIGHT - 30.0;
 
