@@ -8,7 +8,6 @@ use crate::compare::gate::{self, Comparison, Gate, comparable};
 use crate::exit::Exit;
 use crate::report::comparison::{junit, markdown};
 use crate::report::{Look, html, terminal};
-use crate::result::store::write_whole;
 use crate::result::{RunResult, Verdict};
 
 /// Most results of one side.
@@ -75,7 +74,7 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
         .extend(refusals.into_iter().map(|r| format!("forced although {r}")));
     if let Some(path) = &options.html {
         let page = html::comparison(&comparison, &base, &candidate);
-        write_whole(path, page.as_bytes())?;
+        std::fs::write(path, page).with_context(|| format!("write {}", path.display()))?;
     }
     show(&comparison, options.format, options.look)?;
     Ok(exit(comparison.verdict, options.fail_on))

@@ -29,7 +29,7 @@ pub fn run(path: &Path, format: Format, look: Look, out: &mut dyn Write) -> anyh
     let result = RunResult::load(path)?;
     let files = path.is_dir().then_some(path);
     let text = match format {
-        Format::Terminal => terminal::render(&result, look, files),
+        Format::Terminal => terminal::report(&result, look, files),
         Format::Json => result.to_json(),
         Format::Csv => csv::summary(&result.summary),
         Format::Markdown => markdown::render(&result),

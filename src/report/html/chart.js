@@ -49,8 +49,8 @@
     const box = svg.viewBox.baseVal;
     const cursor = document.createElementNS(svg.namespaceURI, "line");
     cursor.setAttribute("class", "cursor");
-    cursor.setAttribute("y1", "44");
-    cursor.setAttribute("y2", String(box.height - 30));
+    cursor.setAttribute("y1", String(chart.top));
+    cursor.setAttribute("y2", String(chart.bottom));
     cursor.setAttribute("visibility", "hidden");
     svg.append(cursor);
 

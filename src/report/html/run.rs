@@ -72,15 +72,16 @@ fn verdict(result: &RunResult) -> Element {
     let warnings = result.validity.reasons.iter().map(ToString::to_string);
     let warnings = warnings.chain(view::server_warning(result));
     reasons.extend(warnings.map(|text| Element::new("li").class("warning").text(text)));
-    let of = format!("{}, {}", result.scenario.name, result.started);
-    let heading = Element::new("h1").child(word).text(" ").text(of);
+    let name = &result.scenario.name;
+    let heading = Element::new("h1").child(word).text(" ").text(name);
     let header = Element::new("header").class(result.verdict.name());
     let list = (!reasons.is_empty()).then(|| Element::new("ul").class("reasons").children(reasons));
     let load = Element::new("p").text(format_args!(
-        "{}: {}, {} measured",
+        "{}: {}, {} measured, started {}",
         result.target.urls.join(", "),
         result.load,
-        view::seconds(result.summary.measured_s)
+        view::seconds(result.summary.measured_s),
+        result.started
     ));
     let description = Element::new("p").text(&result.scenario.description);
     header

@@ -7,7 +7,7 @@ use crate::report::html::markup::Element;
 /// Height of a row.
 const ROW: f64 = 34.0;
 /// Room for names.
-const NAMES: f64 = LEFT + 130.0;
+const NAMES: f64 = LEFT + 166.0;
 /// Changes beyond this share are drawn at the end of the axis.
 const WIDEST: f64 = 1.0;
 
@@ -61,20 +61,30 @@ pub fn draw(id: &str, title: &str, note: &str, rows: &[Row]) -> Option<Figure> {
 }
 
 fn drawn(row: &Row, middle: f64, x: &Scale) -> Vec<Element> {
-    let dot = Element::new("circle")
-        .with("cx", coordinate(x.at(row.change)))
-        .with("cy", coordinate(middle))
-        .with("r", "6");
-    let end = |value: f64| line("", (x.at(value), middle - 7.0), (x.at(value), middle + 7.0));
+    let dot = x.holds(row.change).then(|| {
+        Element::new("circle")
+            .with("cx", coordinate(x.at(row.change)))
+            .with("cy", coordinate(middle))
+            .with("r", "6")
+    });
+    // An end beyond the axis has no cap but an arrow.
+    let end = |value: f64| match x.holds(value) {
+        true => line("", (x.at(value), middle - 7.0), (x.at(value), middle + 7.0)),
+        false => words(
+            "middle",
+            (x.at(value), middle + 5.0),
+            if value < 0.0 { "◀" } else { "▶" },
+        ),
+    };
     let change = Element::new("g")
         .class(format_args!("change {}", row.class))
         .child(Element::new("title").text(&row.told))
         .child(line("", (x.at(row.low), middle), (x.at(row.high), middle)))
         .child(end(row.low))
         .child(end(row.high))
-        .child(dot);
+        .children(dot);
     vec![
-        words("end", (NAMES - 10.0, middle + 5.0), &row.name),
+        words("end", (NAMES - 10.0, middle + 5.0), &row.name).class("name"),
         change,
     ]
 }

@@ -10,6 +10,8 @@ use crate::report::html::markup::Element;
 
 /// Names of marks closer than this would lie on each other.
 const MARK_ROOM: f64 = 120.0;
+/// Where a plot begins that has no names above it.
+const BARE_TOP: f64 = 16.0;
 /// Marks drawn; more would hide what they mark.
 const MARKS: usize = 200;
 /// The lowest value a logarithmic axis starts from, in ms: what a time is rounded to.
@@ -76,10 +78,12 @@ impl Lines<'_> {
     pub fn draw(mut self) -> Option<Figure> {
         let has_value = |series: &Series| series.values.iter().any(Option::is_some);
         self.series.retain(has_value);
-        let y = self.vertical()?;
+        let named = self.marks.iter().any(|mark| !mark.name.is_empty());
+        let top = if named { TOP } else { BARE_TOP };
+        let y = self.vertical(top)?;
         let buckets = Buckets::of(self.points.len());
         let mut svg = drawing(self.id, self.title, HEIGHT);
-        svg = svg.children(self.drawn_marks()).children(self.axes(&y));
+        svg = svg.children(self.drawn_marks(top)).children(self.axes(&y));
         let at: Vec<f64> = buckets
             .ranges()
             .iter()
@@ -106,6 +110,8 @@ impl Lines<'_> {
         });
         let values = Values {
             id: self.id.to_owned(),
+            top,
+            bottom: BOTTOM,
             labels: labels.collect(),
             at: at.iter().map(|x| (x * 10.0).round() / 10.0).collect(),
             series,
@@ -118,7 +124,7 @@ impl Lines<'_> {
         })
     }
 
-    fn vertical(&self) -> Option<Scale> {
+    fn vertical(&self, top: f64) -> Option<Scale> {
         let all = || self.series.iter().flat_map(|s| s.values.iter().flatten());
         let highest = all().copied().reduce(f64::max)?;
         // A limit far above all values would press them to the ground.
@@ -129,9 +135,9 @@ impl Lines<'_> {
             .map_or(highest, |limit| limit.max(highest));
         Some(if self.log {
             let lowest = all().copied().filter(|v| *v >= SMALLEST).reduce(f64::min);
-            Scale::log(lowest.unwrap_or(SMALLEST), highest, BOTTOM, TOP)
+            Scale::log(lowest.unwrap_or(SMALLEST), highest, BOTTOM, top)
         } else {
-            Scale::from_zero(highest, BOTTOM, TOP)
+            Scale::from_zero(highest, BOTTOM, top)
         })
     }
 
@@ -145,9 +151,9 @@ impl Lines<'_> {
         for (value, text) in &self.x_ticks {
             let at = self.x.at(*value);
             parts.push(line("grid", (at, BOTTOM), (at, BOTTOM + 5.0)));
-            parts.push(words("middle", (at, BOTTOM + 22.0), text));
+            parts.push(words("middle", (at, BOTTOM + 26.0), text));
         }
-        if let Some(limit) = &self.limit {
+        if let Some(limit) = self.limit.as_ref().filter(|limit| y.holds(limit.value)) {
             let at = y.at(limit.value);
             let title = Element::new("title").text(&limit.name);
             parts.push(line("limit", (LEFT, at), (RIGHT, at)).child(title));
@@ -155,13 +161,13 @@ impl Lines<'_> {
         parts
     }
 
-    fn drawn_marks(&self) -> Vec<Element> {
+    fn drawn_marks(&self, top: f64) -> Vec<Element> {
         let mut parts = Vec::new();
         let (mut free_above, mut free) = (LEFT, LEFT);
         for mark in self.marks.iter().take(MARKS) {
             let from = self.x.at(mark.from);
             let until = self.x.at(mark.until).max(from + 1.5);
-            let mut span = area(mark.class, (from, TOP), (until, BOTTOM));
+            let mut span = area(mark.class, (from, top), (until, BOTTOM));
             if !mark.name.is_empty() {
                 span = span.child(Element::new("title").text(&mark.name));
             }
@@ -178,7 +184,7 @@ impl Lines<'_> {
                 true => ("end", RIGHT),
                 false => ("start", from),
             };
-            parts.push(words(anchor, (at, TOP - up), &short).class("mark"));
+            parts.push(words(anchor, (at, top - up), &short).class("mark"));
             *free = from + MARK_ROOM.max(9.0 * short.chars().count() as f64);
         }
         parts

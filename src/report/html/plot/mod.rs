@@ -21,7 +21,7 @@ pub const RIGHT: f64 = WIDTH - 14.0;
 /// See [`LEFT`]; above it stand the names of faults, and of storms below them.
 pub const TOP: f64 = 44.0;
 /// See [`LEFT`]; below it stand the ticks.
-pub const BOTTOM: f64 = HEIGHT - 30.0;
+pub const BOTTOM: f64 = HEIGHT - 34.0;
 
 /// A chart with its legend, and what the script needs of it.
 pub struct Figure {
@@ -36,6 +36,10 @@ pub struct Figure {
 pub struct Values {
     /// The `id` of its SVG.
     pub id: String,
+    /// The upper edge of the plot.
+    pub top: f64,
+    /// Its lower edge.
+    pub bottom: f64,
     /// Where the points lie, in the chart's units.
     pub at: Vec<f64>,
     /// What each point is of: `12.5 s`, `99.9 %`.

@@ -63,7 +63,7 @@ fn row(range: &Range, middle: f64, x: &Scale) -> Vec<Element> {
             (at(p50), middle + 12.0),
         ));
     vec![
-        words("end", (NAMES - 10.0, middle + 5.0), &range.name),
+        words("end", (NAMES - 10.0, middle + 5.0), &range.name).class("name"),
         bars,
     ]
 }

@@ -57,6 +57,11 @@ impl Scale {
         self.from + share.clamp(0.0, 1.0) * (self.to - self.from)
     }
 
+    /// Whether a value lies between the ends.
+    pub fn holds(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
+
     /// Values to write at the axis.
     pub fn ticks(&self) -> Vec<f64> {
         if self.log {
