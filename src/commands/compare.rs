@@ -134,3 +134,36 @@ fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::fixture;
+
+    #[test]
+    fn a_page_is_saved_beside_what_is_printed() {
+        let dir = tempfile::tempdir().unwrap();
+        let result = dir.path().join("result.json");
+        std::fs::write(&result, fixture::result().to_json()).unwrap();
+        let options = |html: PathBuf| Options {
+            base: vec![result.clone()],
+            candidate: vec![result.clone()],
+            minimum: None,
+            force: false,
+            fail_on: FailOn::Regressed,
+            format: Format::Json,
+            html: Some(html),
+            look: Look {
+                width: 80,
+                color: false,
+            },
+        };
+        let page = dir.path().join("page.html");
+        assert!(run(&options(page.clone())).is_ok());
+        let page = std::fs::read_to_string(page).unwrap();
+        assert!(page.contains("<svg id=\"forest\"") && page.contains("spectrum-round-trip"));
+        let nowhere = dir.path().join("no/page.html");
+        let error = run(&options(nowhere)).unwrap_err();
+        assert!(format!("{error:#}").contains("page.html"), "{error:#}");
+    }
+}

@@ -12,6 +12,8 @@ use crate::report::html::markup::Element;
 const MARK_ROOM: f64 = 120.0;
 /// Where a plot begins that has no names above it.
 const BARE_TOP: f64 = 16.0;
+/// Columns from which lines are thin.
+const DENSE: usize = 300;
 /// Marks drawn; more would hide what they mark.
 const MARKS: usize = 200;
 /// The lowest value a logarithmic axis starts from, in ms: what a time is rounded to.
@@ -92,11 +94,13 @@ impl Lines<'_> {
                 self.x.at(inside[inside.len() / 2])
             })
             .collect();
+        // Where every column is a stroke up and down, thick ones would hide each other.
+        let dense = if at.len() > DENSE { " dense" } else { "" };
         let mut series = Vec::new();
         for of in &self.series {
             let envelope = buckets.envelope(&of.values);
             let path = Element::new("path")
-                .class(format_args!("series s{}", of.color))
+                .class(format_args!("series s{}{dense}", of.color))
                 .with("d", path(&at, &envelope, &y));
             svg = svg.child(path);
             series.push(values(of, &envelope, self.unit));
