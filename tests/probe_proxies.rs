@@ -196,7 +196,11 @@ fn haproxy_refusals() {
             "no-healthy-server",
         ),
         ("http-request deny deny_status 403", one, "forbidden"),
-        ("http-request deny deny_status 429", one, "rate-limited"),
+        (
+            "http-request deny deny_status 429",
+            one,
+            "too-many-requests",
+        ),
     ] {
         let (_haproxy, port) = haproxy(24_400, front, back, upstream);
         names(&format!("{front} {back}"), port, &[], expected);

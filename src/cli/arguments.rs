@@ -135,6 +135,8 @@ pub enum ReportFormat {
     GithubActionBenchmark,
     /// Bencher Metric Format, for bencher run --adapter json
     Bencher,
+    /// report.html: one page, no network
+    Html,
 }
 
 /// Flags that change a scenario.

@@ -34,6 +34,9 @@ pub struct CompareArguments {
     /// What is printed
     #[arg(long, short, default_value = "terminal")]
     pub format: CompareFormat,
+    /// Also save a page with charts of both sides
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// Flags of `wsbench run` that compare it with runs made before.
@@ -123,6 +126,7 @@ pub fn compare(mut arguments: CompareArguments) -> anyhow::Result<Exit> {
         force: arguments.force,
         fail_on: arguments.fail_on.into(),
         format: arguments.format.into(),
+        html: arguments.html,
         look: super::look(),
     })
 }

@@ -116,6 +116,7 @@ fn report(result: &std::path::Path, format: ReportFormat) -> anyhow::Result<Exit
         ReportFormat::Gitlab => commands::report::Format::Gitlab,
         ReportFormat::GithubActionBenchmark => commands::report::Format::GithubActionBenchmark,
         ReportFormat::Bencher => commands::report::Format::Bencher,
+        ReportFormat::Html => commands::report::Format::Html,
     };
     let mut out = anstream::stdout().lock();
     commands::report::run(result, format, look(), &mut out)?;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use crate::compare::gate::{self, Comparison, Gate, comparable};
 use crate::exit::Exit;
 use crate::report::comparison::{junit, markdown};
-use crate::report::{Look, terminal};
+use crate::report::{Look, html, terminal};
 use crate::result::{RunResult, Verdict};
 use crate::scenario::GatePlan;
 
@@ -53,6 +53,8 @@ pub struct Options {
     pub fail_on: FailOn,
     /// What is printed.
     pub format: Format,
+    /// Where a page of it is saved.
+    pub html: Option<PathBuf>,
     /// What stdout can show.
     pub look: Look,
 }
@@ -79,7 +81,11 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
             );
             return Ok(Exit::Usage);
         }
-        let rounds: Vec<_> = base.into_iter().zip(candidate).collect();
+        let rounds: Vec<_> = base
+            .iter()
+            .cloned()
+            .zip(candidate.iter().cloned())
+            .collect();
         gate::compare_rounds(&rounds, &gate)
     } else {
         gate::compare(&base, &candidate, &gate)
@@ -88,6 +94,10 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
         .warnings
         .extend(refusals.into_iter().map(|r| format!("forced although {r}")));
     super::ci::tell_of_comparison(&comparison);
+    if let Some(path) = &options.html {
+        let page = html::comparison(&comparison, &base, &candidate);
+        std::fs::write(path, page).with_context(|| format!("write {}", path.display()))?;
+    }
     show(&comparison, options.format, options.look)?;
     Ok(exit(comparison.verdict, options.fail_on))
 }
@@ -156,4 +166,38 @@ pub(super) fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
         );
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::fixture;
+
+    #[test]
+    fn a_page_is_saved_beside_what_is_printed() {
+        let dir = tempfile::tempdir().unwrap();
+        let result = dir.path().join("result.json");
+        std::fs::write(&result, fixture::result().to_json()).unwrap();
+        let options = |html: PathBuf| Options {
+            base: vec![result.clone()],
+            candidate: vec![result.clone()],
+            minimum: None,
+            force: false,
+            fail_on: FailOn::Regressed,
+            format: Format::Json,
+            html: Some(html),
+            paired: false,
+            look: Look {
+                width: 80,
+                color: false,
+            },
+        };
+        let page = dir.path().join("page.html");
+        assert!(run(&options(page.clone())).is_ok());
+        let page = std::fs::read_to_string(page).unwrap();
+        assert!(page.contains("<svg id=\"forest\"") && page.contains("spectrum-round-trip"));
+        let nowhere = dir.path().join("no/page.html");
+        let error = run(&options(nowhere)).unwrap_err();
+        assert!(format!("{error:#}").contains("page.html"), "{error:#}");
+    }
 }

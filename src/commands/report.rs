@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use crate::report::{Look, junit, markdown, terminal, trackers};
+use crate::report::{Look, html, junit, markdown, terminal, trackers};
 use crate::result::{RunResult, csv};
 
 /// What a result can be rendered as.
@@ -27,6 +27,8 @@ pub enum Format {
     GithubActionBenchmark,
     /// JSON for Bencher.
     Bencher,
+    /// `report.html`.
+    Html,
 }
 
 /// Writes the result at `path` (a folder or a `result.json`) to `out`. A reader that went away is no
@@ -35,7 +37,7 @@ pub fn run(path: &Path, format: Format, look: Look, out: &mut dyn Write) -> anyh
     let result = RunResult::load(path)?;
     let files = path.is_dir().then_some(path);
     let text = match format {
-        Format::Terminal => terminal::render(&result, look, files),
+        Format::Terminal => terminal::report(&result, look, files),
         Format::Json => result.to_json(),
         Format::Csv => csv::summary(&result.summary),
         Format::Markdown => markdown::render(&result),
@@ -43,6 +45,7 @@ pub fn run(path: &Path, format: Format, look: Look, out: &mut dyn Write) -> anyh
         Format::Gitlab => trackers::openmetrics(&result),
         Format::GithubActionBenchmark => trackers::github_action_benchmark(&result),
         Format::Bencher => trackers::bencher(&result),
+        Format::Html => html::run(&result),
     };
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -74,6 +77,7 @@ mod tests {
             (Format::Gitlab, "# EOF"),
             (Format::GithubActionBenchmark, "\"unit\""),
             (Format::Bencher, "\"latency\""),
+            (Format::Html, "<!DOCTYPE html>"),
         ] {
             for path in [dir.path(), &file] {
                 let mut out = Vec::new();

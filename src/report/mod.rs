@@ -2,6 +2,7 @@
 
 pub mod comparison;
 pub mod github;
+pub mod html;
 pub mod idle_timer;
 pub mod junit;
 pub mod markdown;

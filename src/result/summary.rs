@@ -203,7 +203,11 @@ impl MetricSummary {
         unanswered_after: Duration,
     ) -> Self {
         Self {
-            histogram: histogram.encode(),
+            // As a run saves it: without samples there is none.
+            histogram: match histogram.is_empty() {
+                true => String::new(),
+                false => histogram.encode(),
+            },
             ..Self::without_histogram(metric, histogram, censored_count, unanswered_after)
         }
     }

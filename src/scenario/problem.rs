@@ -151,8 +151,12 @@ impl Problems {
                         .char_column(column);
                     group = group.element(origin);
                 } else {
-                    let within = span.start - start..span.end.min(end).max(span.start) - start;
-                    let snippet = Snippet::source(source.text[start..end].trim_end_matches('\r'))
+                    let shown = source.text[start..end].trim_end_matches('\r');
+                    // One behind the last character is as far as a caret goes.
+                    let last = shown.len() + 1;
+                    let from = (span.start - start).min(last);
+                    let within = from..(span.end.min(end).max(start) - start).clamp(from, last);
+                    let snippet = Snippet::source(shown)
                         .path(source.name.as_str())
                         .line_start(line)
                         .annotation(AnnotationKind::Primary.span(within));

@@ -76,6 +76,8 @@ fn a_server_that_cannot_keep_up_is_told_and_does_not_make_the_run_invalid() {
     assert!(said.contains("is partly the built-in server"), "{page}");
     assert_eq!(result["validity"]["valid"], true);
     let markdown = std::fs::read_to_string(bench.path("out/summary.md")).expect("saved");
+    let page = std::fs::read_to_string(bench.path("out/report.html")).expect("saved");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("<svg id=\"clients\""));
     assert!(
         markdown.contains("partly the built-in server"),
         "{markdown}"

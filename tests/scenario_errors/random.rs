@@ -70,6 +70,11 @@ proptest::proptest! {
     }
 
     #[test]
+    fn ends_of_lines_of_any_kind_never_panic(text in "[a=\u{1}\r\n]{0,12}") {
+        let _ = read("x.toml", &text, &Overrides::default()).map_err(|problems| problems.render(false));
+    }
+
+    #[test]
     fn likely_mistakes_never_panic(text in scenario_like()) {
         let _ = read("x.toml", &text, &Overrides::default()).map_err(|problems| problems.render(false));
     }

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use crate::compare::gate::Comparison;
-use crate::report::{comparison, junit, markdown};
+use crate::report::{comparison, html, junit, markdown};
 use crate::result::store::write_whole;
 use crate::result::{RunResult, StoreError};
 
-/// `summary.md`, `junit.xml`, and `comparison.json` of a run with a baseline.
+/// `summary.md`, `report.html`, `junit.xml`, and `comparison.json` of a run with a baseline.
 pub(super) fn write(
     dir: &Path,
     result: &RunResult,
@@ -19,6 +19,8 @@ pub(super) fn write(
         summary += &comparison::markdown::render(against);
     }
     write_whole(&dir.join("summary.md"), summary.as_bytes())?;
+    let page = html::run(result);
+    write_whole(&dir.join("report.html"), page.as_bytes())?;
     let tests = junit::render(result, against);
     write_whole(&dir.join("junit.xml"), tests.as_bytes())?;
     if let Some(against) = against {

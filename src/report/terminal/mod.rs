@@ -4,6 +4,7 @@
 //! printing it is the command's work, so that a closed pipe or a file is no special case.
 
 pub mod calibration;
+mod charts;
 pub mod comparison;
 mod judgement;
 mod page;
@@ -33,12 +34,30 @@ pub struct Look {
 
 /// The whole summary, ending with a line end. `files` is where the result was saved.
 pub fn render(result: &RunResult, look: Look, files: Option<&Path>) -> String {
+    summary(result, look, files, |_| {})
+}
+
+/// The summary with pictures of the run over time: for a reader who has come back to it.
+pub fn report(result: &RunResult, look: Look, files: Option<&Path>) -> String {
+    summary(result, look, files, |page| {
+        page.timeline(result);
+        page.percentiles(result);
+    })
+}
+
+fn summary(
+    result: &RunResult,
+    look: Look,
+    files: Option<&Path>,
+    pictures: impl Fn(&mut Page),
+) -> String {
     let mut page = Page {
         text: String::new(),
         look,
     };
     page.header(result);
     page.times(result);
+    pictures(&mut page);
     page.messages(result);
     page.heartbeats(result);
     page.deliveries(result);
