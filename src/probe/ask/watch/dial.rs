@@ -46,7 +46,7 @@ pub struct Dialler<'a> {
     tried: bool,
 }
 
-impl<'a, 'b> Dialler<'a> {
+impl<'a> Dialler<'a> {
     /// `first` shows how long a good handshake takes here.
     pub fn new(
         path: &'a Path<'a>,
