@@ -1,6 +1,8 @@
 //! One request on a connection of its own.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -37,6 +39,35 @@ pub struct Path<'a> {
     pub address: SocketAddr,
     /// The start of the probe.
     pub started: Instant,
+    /// Connections after a 101 that are open now.
+    pub open: OpenCount,
+}
+
+/// How many connections are open, for limits on their number.
+#[derive(Clone, Debug, Default)]
+pub struct OpenCount(Arc<AtomicU32>);
+
+impl OpenCount {
+    /// How many.
+    pub fn now(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// One more, until what is given is dropped.
+    pub fn one_more(&self) -> Counted {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(self.0.clone())
+    }
+}
+
+/// Counts as an open connection while it lives.
+#[derive(Debug)]
+pub struct Counted(Arc<AtomicU32>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A connection after a good 101.
@@ -48,6 +79,8 @@ pub struct Upgraded {
     pub leftover: Vec<u8>,
     /// When the 101 was whole.
     pub since: Instant,
+    /// Kept with the line.
+    pub counted: Counted,
 }
 
 impl Path<'_> {
@@ -126,6 +159,7 @@ impl Path<'_> {
                 line,
                 leftover,
                 since,
+                counted: self.open.one_more(),
             };
             return (Outcome::Answer(answer), Some(open));
         }

@@ -10,13 +10,12 @@ mod route;
 mod session;
 mod watch;
 
-use std::cell::Cell;
-
 use tokio::time::{Duration, Instant};
 
 use super::Settings;
 use super::seen::{Asked, Exchange, Millis, Outcome, Route, Seen, TlsSeen, Variation};
 
+use exchange::OpenCount;
 pub use exchange::{Path, Upgraded};
 pub use request::request;
 
@@ -43,6 +42,7 @@ pub async fn look(settings: &Settings, seen: &mut Seen, tell: Tell<'_>) {
         settings: guarded.as_ref().unwrap_or(settings),
         address,
         started,
+        open: OpenCount::default(),
     };
     if !seen.routes.iter().any(Route::is_open) {
         compare::compare(&path, seen, tell, deadline).await;
@@ -53,14 +53,12 @@ pub async fn look(settings: &Settings, seen: &mut Seen, tell: Tell<'_>) {
     let handshake = seen.handshake.clone().filter(Exchange::is_upgrade);
     if let (Some(handshake), Some(open)) = (handshake, open) {
         tell("talking, and holding connections idle");
-        let talking = Cell::new(true);
         // Each in its place as soon as it is known: a signal may end the other.
         let (session, watch) = (&mut seen.session, &mut seen.watch);
         let talk = async {
             *session = Some(session::session(&path, &handshake, open).await);
-            talking.set(false);
         };
-        let hold = async { *watch = watch::watch(&path, &handshake, &talking).await };
+        let hold = async { *watch = watch::watch(&path, &handshake).await };
         tokio::join!(talk, hold);
         if settings.watching.clients > 0 {
             tell("opening many connections");

@@ -30,7 +30,7 @@ pub struct Hold {
     pub kind: HoldKind,
     /// When it opened, from the start of the watch.
     pub opened_ms: Millis,
-    /// The handshake, when it was not a good 101.
+    /// The handshake, when it was not a good 101, or when a close came right after it.
     pub refused: Option<Exchange>,
     /// How long it was held: until it ended or the watch was over.
     pub held_ms: Millis,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use tokio::time::{Duration, Instant};
 
 use super::judge::Judge;
-use crate::probe::ask::exchange::{Upgraded, words};
+use crate::probe::ask::exchange::{Counted, Upgraded, words};
 use crate::probe::ask::frames::{self, FIRST, Frame, FrameReader, KEPT, opcode};
 use crate::probe::seen::{Ended, FrameSeen, Millis, Session, Tcp, Violation, escaped};
 use crate::wire::inspect::{Line, Read};
@@ -69,6 +69,8 @@ impl Notes {
 #[derive(Debug)]
 pub struct Talk {
     line: Line,
+    /// It counts as open while we have it.
+    _counted: Counted,
     reader: FrameReader,
     judge: Judge,
     since: Instant,
@@ -90,6 +92,7 @@ impl Talk {
     pub fn new(open: Upgraded) -> Self {
         Self {
             line: open.line,
+            _counted: open.counted,
             reader: FrameReader::default(),
             judge: Judge::default(),
             since: open.since,

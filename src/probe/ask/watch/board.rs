@@ -6,32 +6,32 @@ use tokio::time::{Instant, sleep};
 
 use super::plan::Plan;
 use super::{Seconds, TICK};
+use crate::probe::ask::exchange::OpenCount;
 use crate::probe::seen::{Exchange, Hold, HoldKind, Millis, Round};
 
 /// What was seen so far, and what is to be done.
 #[derive(Debug)]
-pub struct Board<'a> {
+pub struct Board {
     /// The start of the watch.
     pub started: Instant,
     /// In the order of opening.
     pub holds: RefCell<Vec<Hold>>,
     /// In the order of dialling.
     pub rounds: RefCell<Vec<Round>>,
-    /// The first connection is still open.
-    talking: &'a Cell<bool>,
+    open: OpenCount,
     stopped: Cell<bool>,
     /// A trial is going on: it is worth its time.
     pub trying: Cell<bool>,
 }
 
-impl<'a> Board<'a> {
+impl Board {
     /// Nothing seen yet.
-    pub fn new(talking: &'a Cell<bool>) -> Self {
+    pub fn new(open: OpenCount) -> Self {
         Self {
             started: Instant::now(),
             holds: RefCell::default(),
             rounds: RefCell::default(),
-            talking,
+            open,
             stopped: Cell::new(false),
             trying: Cell::new(false),
         }
@@ -55,7 +55,11 @@ impl<'a> Board<'a> {
     /// Nothing more is to be learnt.
     pub fn over(&self, plan: &Plan, last: Seconds) -> bool {
         let now = self.now();
-        let until = plan.until(&self.holds.borrow(), &self.rounds.borrow(), now);
+        let holds = self.holds.borrow();
+        let open = |hold: &&Hold| hold.refused.is_none() && hold.ended.is_none();
+        let held = u32::try_from(holds.iter().filter(open).count()).unwrap_or(u32::MAX);
+        let others = self.open().saturating_sub(held);
+        let until = plan.until(&holds, &self.rounds.borrow(), now, others);
         now >= last || (now >= until && !self.trying.get())
     }
 
@@ -66,11 +70,9 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Connections of this probe that are open now.
+    /// Connections of this probe that are open now, whoever opened them.
     pub fn open(&self) -> u32 {
-        let open = |hold: &&Hold| hold.refused.is_none() && hold.ended.is_none() && !hold.freed;
-        let held = self.holds.borrow().iter().filter(open).count();
-        u32::from(self.talking.get()) + u32::try_from(held).unwrap_or(u32::MAX)
+        self.open.now()
     }
 
     /// Writes down a hold that begins, or that was refused; gives its place.

@@ -34,9 +34,9 @@ const NOTICE: f64 = 0.25;
 pub type Begun = (usize, usize, Upgraded);
 
 /// Makes the handshakes.
-pub struct Dialler<'a, 'b> {
+pub struct Dialler<'a> {
     path: &'a Path<'a>,
-    board: &'a Board<'b>,
+    board: &'a Board,
     plan: &'a Plan,
     give: Sender<Begun>,
     patience: Duration,
@@ -46,11 +46,11 @@ pub struct Dialler<'a, 'b> {
     tried: bool,
 }
 
-impl<'a, 'b> Dialler<'a, 'b> {
+impl<'a> Dialler<'a> {
     /// `first` shows how long a good handshake takes here.
     pub fn new(
         path: &'a Path<'a>,
-        board: &'a Board<'b>,
+        board: &'a Board,
         plan: &'a Plan,
         first: &Exchange,
         give: Sender<Begun>,
@@ -96,7 +96,7 @@ impl<'a, 'b> Dialler<'a, 'b> {
             Open::Hold(kind) => (Some(kind), Why::Hold),
             Open::Look => (None, Why::Look),
         };
-        if self.board.holds.borrow().len() >= MAX_HOLDS {
+        if kind.is_some() && self.board.holds.borrow().len() >= MAX_HOLDS {
             return;
         }
         let mut good = self.dial(kind, why).await;
@@ -108,11 +108,9 @@ impl<'a, 'b> Dialler<'a, 'b> {
             return;
         }
         if let Some(kind) = kind {
-            let rounds = self.board.rounds.borrow();
-            if let Some(round) = rounds.last().filter(|round| round.closed.is_none()) {
-                let refused = Some(round.exchange.clone());
-                self.board.add(kind, self.board.now(), refused);
-            }
+            let last = self.board.rounds.borrow().last().cloned();
+            let refused = last.map(|round| round.exchange);
+            self.board.add(kind, self.board.now(), refused);
         }
         if self.in_row >= IN_ROW && !self.tried && self.board.open() > 0 {
             self.board.trying.set(true);
@@ -175,13 +173,13 @@ impl<'a, 'b> Dialler<'a, 'b> {
         self.board.rounds.borrow_mut().push(round);
         self.in_row = if good { 0 } else { self.in_row + 1 };
         match (upgraded, kind) {
-            (Some(upgraded), Some(kind)) => {
+            (Some(upgraded), Some(kind)) if good => {
                 let opened = (upgraded.since - self.board.started).as_secs_f64();
                 let index = self.board.add(kind, opened, None);
                 // As many places as holds: it cannot be full.
                 let _ = self.give.try_send((index, place, upgraded));
             }
-            (Some(mut upgraded), None) => finish(&mut upgraded).await,
+            (Some(mut upgraded), _) => finish(&mut upgraded).await,
             (None, _) => {}
         }
         good

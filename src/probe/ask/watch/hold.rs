@@ -24,7 +24,7 @@ const HEARTBEAT: &[u8] = br#"{"type":"ping"}"#;
 const FINAL: &[u8] = b"wsbench final";
 
 /// Holds `open` as `board` says at `index`; `round` is the handshake it came from.
-pub async fn hold(board: &Board<'_>, index: usize, round: usize, open: Upgraded) {
+pub async fn hold(board: &Board, index: usize, round: usize, open: Upgraded) {
     let kind = board.holds.borrow()[index].kind;
     let held = Held {
         board,
@@ -48,8 +48,8 @@ pub async fn hold(board: &Board<'_>, index: usize, round: usize, open: Upgraded)
     held.run().await;
 }
 
-struct Held<'a, 'b> {
-    board: &'a Board<'b>,
+struct Held<'a> {
+    board: &'a Board,
     index: usize,
     round: usize,
     kind: HoldKind,
@@ -65,7 +65,7 @@ struct Held<'a, 'b> {
     answered: Option<Instant>,
 }
 
-impl Held<'_, '_> {
+impl Held<'_> {
     async fn run(mut self) {
         self.take().await;
         // What was in the buffer came with the 101, or right after it.

@@ -7,7 +7,6 @@ mod hold;
 mod plan;
 mod scan;
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -31,10 +30,10 @@ const TICK: Duration = Duration::from_millis(40);
 const MAX_EXTRA: f64 = 60.0;
 
 /// Holds and watches; ends early when nothing more can be learnt. `None` when nothing is to be held.
-/// `first` is the handshake that was good; `talking` says whether its connection is still open.
-pub async fn watch(path: &Path<'_>, first: &Exchange, talking: &Cell<bool>) -> Option<Watch> {
+/// `first` is the handshake that was good.
+pub async fn watch(path: &Path<'_>, first: &Exchange) -> Option<Watch> {
     let plan = plan::plan(&path.settings.watching)?;
-    let board = Board::new(talking);
+    let board = Board::new(path.open.clone());
     let (give, mut take) = mpsc::channel(plan::MAX_HOLDS);
     let dialling = dial::Dialler::new(path, &board, &plan, first, give).run();
     let holding = async {

@@ -104,8 +104,9 @@ impl Plan {
         }
     }
 
-    /// Until when to watch, by what has happened so far.
-    pub fn until(&self, holds: &[Hold], rounds: &[Round], now: Seconds) -> Seconds {
+    /// Until when to watch, by what has happened so far; `others` are open connections that are not
+    /// held here.
+    pub fn until(&self, holds: &[Hold], rounds: &[Round], now: Seconds, others: u32) -> Seconds {
         let opened: Vec<_> = holds.iter().filter(|h| h.refused.is_none()).collect();
         let start = opened.first().map_or(0.0, |h| h.opened_ms.seconds());
         let planned = start + self.length;
@@ -114,11 +115,17 @@ impl Plan {
             .collect();
         let last_end = opened.iter().filter_map(|h| end(h)).fold(0.0, f64::max);
         if last_end == 0.0 {
-            return planned;
+            // The application wants nobody; where it wants the others, a limit is looked for.
+            let unwanted = rounds.len() > 1 && rounds.iter().all(|r| r.closed.is_some());
+            return if unwanted && others == 0 {
+                now
+            } else {
+                planned
+            };
         }
         if alive.is_empty() {
-            if opened.iter().all(|hold| closed_at_once(hold)) && opened.len() > 1 {
-                return now;
+            if opened.len() > 1 && opened.iter().all(|hold| closed_at_once(hold)) {
+                return if others > 0 { planned } else { now };
             }
             let back =
                 (rounds.iter()).any(|r| r.at_ms.seconds() > last_end && r.exchange.is_upgrade());

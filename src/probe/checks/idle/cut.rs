@@ -210,7 +210,7 @@ const FIXES: &[Fix] = &[
     },
     Fix {
         product: Product::Lighttpd,
-        snippet: "server.max-read-idle = 3600   # only bytes from the server count: let the server ping",
+        snippet: "server.max-read-idle = 3600",
     },
     Fix {
         product: Product::Nghttpx,
@@ -305,7 +305,7 @@ fn about(holds: &[&Hold], after: f64) -> Vec<String> {
     for hold in holds {
         match hold.kind {
             HoldKind::OneWay(_) if hold.ended.is_some() => told.push(
-                "bytes from the client alone do not help: only what the server sends counts (lighttpd works that way)".to_owned(),
+                "bytes from the client alone do not help: only what the server sends counts, so let the server ping, or ping it and get pongs".to_owned(),
             ),
             HoldKind::KeepAlive(_) if hold.ended.is_some() => told.push(
                 "TCP keepalive does not help: what cuts counts bytes, as proxies do".to_owned(),

@@ -221,9 +221,10 @@ fn rate(reading: &Reading, tries: &[Try<'_>]) -> Finding {
     let before = tries.iter().take_while(|t| t.good).count();
     let bad = tries.iter().filter(|t| !t.good).count();
     let after = |why: Why| tries.iter().find(|t| t.why == why);
-    let span = tries.iter().find(|t| !t.good).map_or(0.0, |t| t.at);
-    // The handshake that began the probe counts too.
-    let first = before + 1;
+    let refused = tries.iter().find(|t| !t.good);
+    let span = refused.map_or(0.0, |t| t.at);
+    // The session opens connections of its own, which stand in no row.
+    let first = refused.map_or(before, |t| before.max(t.open as usize));
     let mut finding = Finding::new(&RATE_LIMITED).titled(match reading {
         Reading::Rate => format!(
             "Rate limit: after {first} handshakes in {span:.1} s further ones are refused ({kinds}); it is time that helps, not closing connections"

@@ -62,14 +62,16 @@ pub fn read(tries: &[Try<'_>]) -> Reading {
         return Reading::Single;
     }
     let above = bad.iter().filter(|t| t.open > most_good).count();
-    let after = |why: Why| tries.iter().find(|t| t.why == why).map(|t| t.good);
+    let after = |why: Why| tries.iter().find(|t| t.why == why);
     let first_bad = bad[0].at;
-    let fewer_later = good().any(|t| t.at > first_bad && t.open <= most_good);
-    let room = after(Why::AfterClosing);
-    let number = match room {
+    let fewer_later = good().any(|t| t.at > first_bad);
+    // Time alone helped: no connection had ended meanwhile.
+    let least_bad = bad.iter().map(|t| t.open).min().unwrap_or(0);
+    let time = after(Why::AfterPause).is_some_and(|t| t.good && t.open >= least_bad);
+    let number = match after(Why::AfterClosing).map(|t| t.good) {
         Some(true) => 2 * above >= bad.len(),
         Some(false) => false,
-        None => above == bad.len() && fewer_later && after(Why::AfterPause) != Some(true),
+        None => 10 * above >= 9 * bad.len() && fewer_later && !time,
     };
     if number {
         return Reading::Number(most_good + 1);
@@ -99,11 +101,6 @@ fn rhythm(tries: &[Try<'_>], bad: &[&Try<'_>]) -> Option<Reading> {
     if followed > 0 && good_next as f64 >= NEXT_GOOD * followed as f64 && bad.len() > 1 {
         return Some(Reading::OneBad(period(&bad_at)));
     }
-    // The first handshake of the probe was good: the rhythm starts with it.
-    let good_at: Vec<_> = [0]
-        .into_iter()
-        .chain(good_at.iter().map(|p| p + 1))
-        .collect();
     let period = period(&good_at).filter(|_| good_at.len() > 3)?;
     (period > 1).then_some(Reading::OneGood(period))
 }

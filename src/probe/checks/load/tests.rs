@@ -111,7 +111,7 @@ fn rows_of_handshakes_have_one_reading() {
             Reading::OneBad(Some(3)),
         ),
         (
-            "fin@1 fin@1 101@1 fin@2 fin@2 101@2 fin@3 fin@3 101@3",
+            "101@1 fin@1 fin@1 101@1 fin@2 fin@2 101@2 fin@3 fin@3 101@3",
             Reading::OneGood(3),
         ),
         // By chance.

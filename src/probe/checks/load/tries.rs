@@ -26,10 +26,25 @@ pub struct Try<'a> {
     pub waited: bool,
 }
 
-/// Those of the watch, in order.
+/// The handshake of the probe itself, then those of the watch, in order.
 pub fn of(seen: &Seen) -> Vec<Try<'_>> {
     let rounds = seen.watch.iter().flat_map(|watch| &watch.rounds);
-    rounds.map(from_round).collect()
+    let first = seen.handshake.iter().filter_map(|exchange| {
+        let session = seen.session.as_ref()?;
+        let ended = session.ended.as_ref().filter(|end| end.at_ms.0 < 1e3);
+        let closed = ended.and_then(|end| end.code);
+        Some(Try {
+            at: 0.0,
+            good: exchange.is_upgrade() && closed.is_none(),
+            open: 0,
+            why: Why::Look,
+            words: words(exchange, closed, ""),
+            exchange,
+            closed,
+            waited: false,
+        })
+    });
+    first.chain(rounds.map(from_round)).collect()
 }
 
 fn from_round(round: &Round) -> Try<'_> {
