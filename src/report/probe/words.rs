@@ -61,7 +61,12 @@ pub fn conclusion(seen: &Seen, diagnosis: &Diagnosis) -> String {
         },
         (Some(title), true) => format!("Ended by a signal; so far: {title}"),
         (None, true) => "Ended by a signal before everything was looked at.".to_owned(),
-        (None, false) if diagnosis.health == Health::Healthy => healthy(seen),
+        (None, false) if diagnosis.health == Health::Healthy => {
+            let mut findings = diagnosis.findings.iter();
+            let warning = findings.find(|f| f.severity == Severity::Warning);
+            let warning = warning.map(|f| format!(" Warning: {}", f.title));
+            healthy(seen) + &warning.unwrap_or_default()
+        }
         (None, false) => unknown(seen),
     }
 }
