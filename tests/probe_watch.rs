@@ -36,12 +36,15 @@ enum Rule {
     Most(usize),
     /// Every second handshake gets a 404.
     Every2nd,
+    /// A new connection ends the one before with 4009.
+    One,
 }
 
 struct Server {
     rule: Rule,
     open: AtomicUsize,
     made: AtomicUsize,
+    asked: AtomicUsize,
     started: Instant,
 }
 
@@ -90,6 +93,7 @@ async fn serve(rule: Rule) -> SocketAddr {
             rule,
             open: AtomicUsize::new(0),
             made: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
             started: Instant::now(),
         });
         tokio::spawn(converse(first, server.clone()));
@@ -115,7 +119,7 @@ async fn converse(mut stream: TcpStream, server: Arc<Server>) -> Option<()> {
         .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))?;
     let refusal = match server.rule {
         Rule::Most(most) if server.open.load(Ordering::SeqCst) >= most => "503 Service Unavailable",
-        Rule::Every2nd if server.made.fetch_add(1, Ordering::SeqCst) % 2 == 1 => "404 Not Found",
+        Rule::Every2nd if server.asked.fetch_add(1, Ordering::SeqCst) % 2 == 1 => "404 Not Found",
         _ => "",
     };
     if !refusal.is_empty() {
@@ -136,6 +140,7 @@ async fn converse(mut stream: TcpStream, server: Arc<Server>) -> Option<()> {
 
 /// Echoes, until the rule ends it.
 async fn talk(stream: &mut TcpStream, server: &Server) -> Option<()> {
+    let mine = server.made.fetch_add(1, Ordering::SeqCst) + 1;
     let opened = Instant::now();
     let never = opened + Duration::from_secs(600);
     let mut heard = opened;
@@ -151,7 +156,16 @@ async fn talk(stream: &mut TcpStream, server: &Server) -> Option<()> {
             Rule::Freeze(after) => server.started + after,
             _ => never,
         };
+        let newer = async {
+            while server.rule != Rule::One || server.made.load(Ordering::SeqCst) == mine {
+                tokio::time::sleep(ms(5)).await;
+            }
+        };
         let frame_came = tokio::select! {
+            () = newer => {
+                let _ = stream.write_all(&frame(0x88, &4009u16.to_be_bytes())).await;
+                return None;
+            }
             came = read(stream) => came?,
             () = sleep_until(end) => {
                 if let Rule::Unheard(_) = server.rule {
@@ -281,6 +295,11 @@ async fn a_service_that_stops_is_a_restart() {
 async fn a_number_of_connections_is_told_from_a_bad_node() {
     finds(Rule::Most(4), 4_000, "conn-limit").await;
     finds(Rule::Every2nd, 4_000, "lb-one-bad").await;
+}
+
+#[tokio::test]
+async fn one_connection_for_each_client_is_no_limit_on_time_or_number() {
+    finds(Rule::One, 4_000, "single-session").await;
 }
 
 #[tokio::test]
