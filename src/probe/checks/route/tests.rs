@@ -107,7 +107,8 @@ fn what_this_machine_could_not_try_is_no_fault_of_the_path() {
 #[test]
 fn a_family_that_does_not_work_is_a_warning_unless_it_is_loopback_or_ours() {
     let (refused, local) = (Some("refused"), Some("local: no route from this machine"));
-    let table: [(&[(&str, Option<&str>)], &[&str]); 7] = [
+    type Row<'a> = (&'a [(&'a str, Option<&'a str>)], &'a [&'a str]);
+    let table: [Row<'_>; 7] = [
         (&[("192.0.2.1:80", None), ("[2001:db8::1]:80", None)], &[]),
         (
             &[("192.0.2.1:80", None), ("[2001:db8::1]:80", refused)],

@@ -72,90 +72,98 @@ fn says(status: u16, body: &str) -> Outcome {
     })
 }
 
+/// What is done to a good certificate.
+type Change = fn(&mut TlsSeen);
+/// (name, change, what is found).
+type Row = (&'static str, Change, &'static [&'static str]);
+
+const OWN: &[Row] = &[
+    ("nothing", |_| {}, &[]),
+    (
+        "expired",
+        |t| t.chain[0].not_after = NOW - DAY,
+        &["tls-expired"],
+    ),
+    (
+        "early",
+        |t| t.chain[0].not_before = NOW + DAY,
+        &["tls-not-yet-valid"],
+    ),
+    (
+        "soon",
+        |t| t.chain[0].not_after = NOW + 3 * DAY,
+        &["tls-expires-soon"],
+    ),
+    // A certificate of a week is renewed in its own rhythm.
+    (
+        "short-lived",
+        |t| {
+            (t.chain[0].not_before, t.chain[0].not_after) = (NOW - DAY, NOW + 5 * DAY);
+        },
+        &[],
+    ),
+    (
+        "other host",
+        |t| t.chain[0].names = vec!["*.example.org".to_owned()],
+        &["tls-wronghost"],
+    ),
+    ("CN only", |t| t.chain[0].names.clear(), &["tls-cn-only"]),
+];
+
+const CHAIN: &[Row] = &[
+    (
+        "self-signed",
+        |t| {
+            t.chain[0].self_issued = true;
+            t.chain_distrust = Some("no trusted root signed it".to_owned());
+            t.unknown_issuer = true;
+        },
+        &["tls-selfsigned"],
+    ),
+    // Given with --ca: the user knows it.
+    (
+        "trusted self-signed",
+        |t| t.chain[0].self_issued = true,
+        &[],
+    ),
+    (
+        "unknown issuer",
+        |t| {
+            t.chain_distrust = Some("no trusted root signed it".to_owned());
+            t.unknown_issuer = true;
+        },
+        &["tls-chain"],
+    ),
+    (
+        "SHA-1",
+        |t| t.chain[0].signature = "sha1WithRSAEncryption".to_owned(),
+        &["tls-weak"],
+    ),
+    (
+        "small key",
+        |t| (t.chain[0].key, t.chain[0].key_bits) = ("RSA 1024".to_owned(), 1024),
+        &["tls-weak"],
+    ),
+    (
+        "order",
+        |t| {
+            t.chain.push(Certificate {
+                subject: "CN=Another CA".to_owned(),
+                ..good()
+            });
+        },
+        &["tls-chain-order"],
+    ),
+    (
+        "a reason of its own",
+        |t| t.distrust = Some("RequiredEkuNotFound".to_owned()),
+        &["tls-untrusted"],
+    ),
+];
+
 #[test]
 fn each_fault_of_a_certificate_has_its_name() {
-    type Change = fn(&mut TlsSeen);
-    let table: [(&str, Change, &[&str]); 14] = [
-        ("nothing", |_| {}, &[]),
-        (
-            "expired",
-            |t| t.chain[0].not_after = NOW - DAY,
-            &["tls-expired"],
-        ),
-        (
-            "early",
-            |t| t.chain[0].not_before = NOW + DAY,
-            &["tls-not-yet-valid"],
-        ),
-        (
-            "soon",
-            |t| t.chain[0].not_after = NOW + 3 * DAY,
-            &["tls-expires-soon"],
-        ),
-        // A certificate of a week is renewed in its own rhythm.
-        (
-            "short-lived",
-            |t| {
-                (t.chain[0].not_before, t.chain[0].not_after) = (NOW - DAY, NOW + 5 * DAY);
-            },
-            &[],
-        ),
-        (
-            "other host",
-            |t| t.chain[0].names = vec!["*.example.org".to_owned()],
-            &["tls-wronghost"],
-        ),
-        ("CN only", |t| t.chain[0].names.clear(), &["tls-cn-only"]),
-        (
-            "self-signed",
-            |t| {
-                t.chain[0].self_issued = true;
-                t.chain_distrust = Some("no trusted root signed it".to_owned());
-                t.unknown_issuer = true;
-            },
-            &["tls-selfsigned"],
-        ),
-        // Given with --ca: the user knows it.
-        (
-            "trusted self-signed",
-            |t| t.chain[0].self_issued = true,
-            &[],
-        ),
-        (
-            "unknown issuer",
-            |t| {
-                t.chain_distrust = Some("no trusted root signed it".to_owned());
-                t.unknown_issuer = true;
-            },
-            &["tls-chain"],
-        ),
-        (
-            "SHA-1",
-            |t| t.chain[0].signature = "sha1WithRSAEncryption".to_owned(),
-            &["tls-weak"],
-        ),
-        (
-            "small key",
-            |t| (t.chain[0].key, t.chain[0].key_bits) = ("RSA 1024".to_owned(), 1024),
-            &["tls-weak"],
-        ),
-        (
-            "order",
-            |t| {
-                t.chain.push(Certificate {
-                    subject: "CN=Another CA".to_owned(),
-                    ..good()
-                });
-            },
-            &["tls-chain-order"],
-        ),
-        (
-            "a reason of its own",
-            |t| t.distrust = Some("RequiredEkuNotFound".to_owned()),
-            &["tls-untrusted"],
-        ),
-    ];
-    for (name, change, wanted) in table {
+    for &(name, change, wanted) in OWN.iter().chain(CHAIN) {
         let mut seen = with_certificate(change);
         assert_eq!(ids(&seen), wanted, "{name}");
         seen.asked.insecure = true;
