@@ -150,8 +150,10 @@ fn nginx_refusals() {
     }
     let (_server, upstream) = server();
     let plain = "location / { proxy_pass http://127.0.0.1:UPSTREAM; }";
+    let modern = "location / { proxy_pass http://127.0.0.1:UPSTREAM; proxy_http_version 1.1; }";
     for (location, port, expected) in [
-        (plain, upstream, "upgrade-not-forwarded"),
+        (plain, upstream, "http10-upstream"),
+        (modern, upstream, "upgrade-not-forwarded"),
         (plain, nobody(), "upstream-down"),
         (
             "return 301 https://$host$request_uri;",

@@ -137,6 +137,16 @@ fn jumps_of_the_wall_clock_reach_no_duration() {
     assert!(rows.len() >= 3 && ends.is_sorted(), "{rows:?}");
 }
 
+/// Takes a processor; ends with its owner, however that ends.
+struct Spinner(std::process::Child);
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn a_starved_generator_says_it_was_the_generator() {
     if !has("taskset") || !has("nice") {
@@ -147,9 +157,9 @@ fn a_starved_generator_says_it_was_the_generator() {
     let spin = || {
         let mut command = Command::new("taskset");
         command.args(["-c", "0", "sh", "-c", "while :; do :; done"]);
-        command.spawn().expect("started")
+        Spinner(command.spawn().expect("started"))
     };
-    let mut spinners: Vec<_> = (0..4).map(|_| spin()).collect();
+    let spinners: Vec<_> = (0..4).map(|_| spin()).collect();
     let mut command = Command::new("taskset");
     command.args(["-c", "0", "nice", "-n", "19"]);
     command.arg(env!("CARGO_BIN_EXE_wsbench")).arg("run");
@@ -157,10 +167,7 @@ fn a_starved_generator_says_it_was_the_generator() {
     command.args(["--set", "validity.schedule_lag_p99=1ms"]);
     command.current_dir(&bench.folder).stdin(Stdio::null());
     let output = finish(&mut command);
-    for spinner in &mut spinners {
-        let _ = spinner.kill();
-        let _ = spinner.wait();
-    }
+    drop(spinners);
     assert_exit(&output, 4);
     let page = text(&output.stdout);
     assert!(page.contains("the generator"), "{page}");

@@ -70,114 +70,119 @@ fn findings(seen: &Seen) -> Vec<Finding> {
     ALL.iter().flat_map(|check| (check.ask)(seen)).collect()
 }
 
+/// One answer to everything, and its cause.
+const ALIKE: &[(&str, Cause)] = &[
+    (
+        "426 Upgrade Required|server: nginx/1.22.1|Upgrade Required",
+        Cause::NotForwarded,
+    ),
+    // python websockets, aiohttp, axum.
+    (
+        "426 Upgrade Required|x: y|Failed to open a WebSocket connection: missing Upgrade header.",
+        Cause::NotForwarded,
+    ),
+    (
+        "400 Bad Request|x: y|No WebSocket UPGRADE hdr: None\\n Can \"Upgrade\" only to \"WebSocket\".",
+        Cause::NotForwarded,
+    ),
+    (
+        "400 Bad Request|x: y|Connection header did not include 'upgrade'",
+        Cause::NotForwarded,
+    ),
+    (
+        "404 Not Found|x-powered-by: Express|<pre>Cannot GET /ws</pre>",
+        Cause::NotForwardedApp,
+    ),
+    (
+        "404 Not Found|x: y|{\"detail\":\"Not Found\"}",
+        Cause::NotForwardedApp,
+    ),
+    ("400 Bad Request|x: y|", Cause::Damaged),
+    (
+        "505 HTTP Version Not Supported|x: y|Failed to open a WebSocket connection: unsupported HTTP version: HTTP/1.0",
+        Cause::Http10,
+    ),
+    (
+        "426 Upgrade Required|x: y|WebSocket request couldn't be upgraded since no upgrade state was present",
+        Cause::Http10,
+    ),
+    (
+        "404 Not Found|server: nginx|<h1>404 Not Found</h1><hr><center>nginx/1.22.1</center>",
+        Cause::NoRoute,
+    ),
+    ("404 Not Found|x: y|404 page not found", Cause::NoRoute),
+    ("404 Not Found|x: y|default backend - 404", Cause::NoRoute),
+    (
+        "403 Forbidden|server: nginx|<center>nginx</center>",
+        Cause::Forbidden,
+    ),
+    (
+        "401 Unauthorized|www-authenticate: Basic realm=\"x\"|no",
+        Cause::Auth,
+    ),
+    (
+        "407 Proxy Authentication Required|x: y|no",
+        Cause::ProxyLogin,
+    ),
+    (
+        "429 Too Many Requests|retry-after: 2|slow down",
+        Cause::RateLimited,
+    ),
+    ("431 Request Header Fields Too Large|x: y|", Cause::TooLarge),
+    ("421 Misdirected Request|x: y|", Cause::WrongHost),
+    (
+        "200 OK|server: nginx|<title>Welcome to nginx!</title>",
+        Cause::WrongHost,
+    ),
+    (
+        "200 OK|x: y|<div id=root></div><script src=/app.js></script>",
+        Cause::Page,
+    ),
+    ("500 Internal Server Error|x: y|oops", Cause::ServerError),
+    (
+        "502 Bad Gateway|server: nginx|<center>nginx</center>",
+        Cause::UpstreamDown,
+    ),
+    (
+        "503 Service Unavailable|x: y|No server is available to handle this request.",
+        Cause::NoHealthyServer,
+    ),
+    (
+        "503 Service Unavailable|server: envoy|no healthy upstream",
+        Cause::NoHealthyServer,
+    ),
+    (
+        "503 Service Unavailable|server: envoy|upstream connect error or disconnect/reset before headers. reset reason: connection failure",
+        Cause::UpstreamDown,
+    ),
+    // Apache's standard page speaks of maintenance whatever the reason.
+    (
+        "503 Service Unavailable|server: Apache/2.4|temporarily unable to service your request due to maintenance downtime or capacity problems.",
+        Cause::UpstreamDown,
+    ),
+    (
+        "503 Service Unavailable|x: y|Down for maintenance",
+        Cause::Maintenance,
+    ),
+    (
+        "503 Service Temporarily Unavailable|server: nginx|<center>nginx</center>",
+        Cause::Unavailable,
+    ),
+    (
+        "504 Gateway Time-out|server: nginx|<center>nginx</center>",
+        Cause::UpstreamTimeout,
+    ),
+    (
+        "400 Bad Request|x: y|{\"code\":0,\"message\":\"Transport unknown\"}",
+        Cause::SocketIo,
+    ),
+    ("418 I'm a teapot|x: y|short and stout", Cause::Unknown),
+];
+
 #[test]
 fn identical_answers_are_headers_that_never_arrived() {
-    use Cause::*;
-    for (text, expected) in [
-        (
-            "426 Upgrade Required|server: nginx/1.22.1|Upgrade Required",
-            NotForwarded,
-        ),
-        // python websockets, aiohttp, axum.
-        (
-            "426 Upgrade Required|x: y|Failed to open a WebSocket connection: missing Upgrade header.",
-            NotForwarded,
-        ),
-        (
-            "400 Bad Request|x: y|No WebSocket UPGRADE hdr: None\\n Can \"Upgrade\" only to \"WebSocket\".",
-            NotForwarded,
-        ),
-        (
-            "400 Bad Request|x: y|Connection header did not include 'upgrade'",
-            NotForwarded,
-        ),
-        (
-            "404 Not Found|x-powered-by: Express|<pre>Cannot GET /ws</pre>",
-            NotForwardedApp,
-        ),
-        (
-            "404 Not Found|x: y|{\"detail\":\"Not Found\"}",
-            NotForwardedApp,
-        ),
-        ("400 Bad Request|x: y|", Damaged),
-        (
-            "505 HTTP Version Not Supported|x: y|Failed to open a WebSocket connection: unsupported HTTP version: HTTP/1.0",
-            Http10,
-        ),
-        (
-            "426 Upgrade Required|x: y|WebSocket request couldn't be upgraded since no upgrade state was present",
-            Http10,
-        ),
-        (
-            "404 Not Found|server: nginx|<h1>404 Not Found</h1><hr><center>nginx/1.22.1</center>",
-            NoRoute,
-        ),
-        ("404 Not Found|x: y|404 page not found", NoRoute),
-        ("404 Not Found|x: y|default backend - 404", NoRoute),
-        (
-            "403 Forbidden|server: nginx|<center>nginx</center>",
-            Forbidden,
-        ),
-        (
-            "401 Unauthorized|www-authenticate: Basic realm=\"x\"|no",
-            Auth,
-        ),
-        ("407 Proxy Authentication Required|x: y|no", ProxyLogin),
-        (
-            "429 Too Many Requests|retry-after: 2|slow down",
-            RateLimited,
-        ),
-        ("431 Request Header Fields Too Large|x: y|", TooLarge),
-        ("421 Misdirected Request|x: y|", WrongHost),
-        (
-            "200 OK|server: nginx|<title>Welcome to nginx!</title>",
-            WrongHost,
-        ),
-        (
-            "200 OK|x: y|<div id=root></div><script src=/app.js></script>",
-            Page,
-        ),
-        ("500 Internal Server Error|x: y|oops", ServerError),
-        (
-            "502 Bad Gateway|server: nginx|<center>nginx</center>",
-            UpstreamDown,
-        ),
-        (
-            "503 Service Unavailable|x: y|No server is available to handle this request.",
-            NoHealthyServer,
-        ),
-        (
-            "503 Service Unavailable|server: envoy|no healthy upstream",
-            NoHealthyServer,
-        ),
-        (
-            "503 Service Unavailable|server: envoy|upstream connect error or disconnect/reset before headers. reset reason: connection failure",
-            UpstreamDown,
-        ),
-        // Apache's standard page speaks of maintenance whatever the reason.
-        (
-            "503 Service Unavailable|server: Apache/2.4|temporarily unable to service your request due to maintenance downtime or capacity problems.",
-            UpstreamDown,
-        ),
-        (
-            "503 Service Unavailable|x: y|Down for maintenance",
-            Maintenance,
-        ),
-        (
-            "503 Service Temporarily Unavailable|server: nginx|<center>nginx</center>",
-            Unavailable,
-        ),
-        (
-            "504 Gateway Time-out|server: nginx|<center>nginx</center>",
-            UpstreamTimeout,
-        ),
-        (
-            "400 Bad Request|x: y|{\"code\":0,\"message\":\"Transport unknown\"}",
-            SocketIo,
-        ),
-        ("418 I'm a teapot|x: y|short and stout", Unknown),
-    ] {
-        assert_eq!(cause(&alike(text)), Some(expected), "{text}");
+    for (text, expected) in ALIKE {
+        assert_eq!(cause(&alike(text)), Some(*expected), "{text}");
         assert_eq!(findings(&alike(text)).len(), 1, "{text}");
     }
 }

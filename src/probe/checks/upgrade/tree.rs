@@ -116,7 +116,8 @@ fn by_words(picture: &Picture<'_>) -> Option<Cause> {
         return Some(Cause::SocketIo);
     }
     if let 400 | 403 | 404 | 426 | 505 = status {
-        if picture.says(&["no upgrade state", "http/1.0"]) || status == 505 {
+        let names_http = picture.says(&["no upgrade state", "http/1.0", "http/1.1"]);
+        if names_http || status == 505 {
             return Some(Cause::Http10);
         }
         if names_upgrade(picture) {
