@@ -20,6 +20,8 @@ pub struct Board {
     pub rounds: RefCell<Vec<Round>>,
     open: OpenCount,
     stopped: Cell<bool>,
+    /// Handshakes begun, with the one that has no outcome yet.
+    pub begun: Cell<usize>,
     /// A trial is going on: it is worth its time.
     pub trying: Cell<bool>,
 }
@@ -33,6 +35,7 @@ impl Board {
             rounds: RefCell::default(),
             open,
             stopped: Cell::new(false),
+            begun: Cell::new(0),
             trying: Cell::new(false),
         }
     }

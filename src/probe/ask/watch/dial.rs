@@ -151,6 +151,8 @@ impl<'a> Dialler<'a> {
     /// One handshake; says whether the connection is good. A good one is held when `kind` is given.
     async fn dial(&mut self, kind: Option<HoldKind>, why: Why) -> bool {
         let (at, open) = (self.board.now(), self.board.open());
+        let place = self.board.rounds.borrow().len();
+        self.board.begun.set(place + 1);
         let Some((exchange, upgraded, after)) = self.ask().await else {
             return true;
         };
@@ -169,7 +171,6 @@ impl<'a> Dialler<'a> {
             greet(upgraded, &mut round).await;
         }
         let good = is_good(&round);
-        let place = self.board.rounds.borrow().len();
         self.board.rounds.borrow_mut().push(round);
         self.in_row = if good { 0 } else { self.in_row + 1 };
         match (upgraded, kind) {

@@ -188,7 +188,9 @@ impl Held<'_> {
         let reason = Session::text(reason);
         if at - self.open.since < Duration::from_secs(1) {
             let mut rounds = self.board.rounds.borrow_mut();
-            if let Some(round) = rounds.get_mut(self.round) {
+            // A newer handshake may be the reason: then this one was not refused.
+            let newest = self.round + 1 == self.board.begun.get();
+            if let Some(round) = rounds.get_mut(self.round).filter(|_| newest) {
                 round.closed = Some(code);
                 round.reason.clone_from(&reason);
             }

@@ -24,6 +24,8 @@ const LONGEST_GAP: f64 = 20.0;
 const PROOF: f64 = 30.0;
 /// How long a service that is gone is waited for.
 const COME_BACK: f64 = 6.0;
+/// So many handshakes that all were closed at once mean that the application wants nobody.
+const UNWANTED: usize = 3;
 /// After the end of all connections: time for a handshake that shows whether new ones work.
 const SETTLE: f64 = 0.7;
 
@@ -114,19 +116,15 @@ impl Plan {
             .filter(|h| h.ended.is_none() && !h.freed)
             .collect();
         let last_end = opened.iter().filter_map(|h| end(h)).fold(0.0, f64::max);
+        // The application wants nobody; where it wants the others, a limit is looked for.
+        let unwanted = rounds.len() > UNWANTED && rounds.iter().all(|r| r.closed.is_some());
+        if unwanted && others == 0 {
+            return now;
+        }
         if last_end == 0.0 {
-            // The application wants nobody; where it wants the others, a limit is looked for.
-            let unwanted = rounds.len() > 1 && rounds.iter().all(|r| r.closed.is_some());
-            return if unwanted && others == 0 {
-                now
-            } else {
-                planned
-            };
+            return planned;
         }
         if alive.is_empty() {
-            if opened.len() > 1 && opened.iter().all(|hold| closed_at_once(hold)) {
-                return if others > 0 { planned } else { now };
-            }
             let back =
                 (rounds.iter()).any(|r| r.at_ms.seconds() > last_end && r.exchange.is_upgrade());
             return match back {
@@ -171,11 +169,6 @@ pub fn gap(kind: &HoldKind, age: Seconds) -> Seconds {
         }
         _ => f64::INFINITY,
     }
-}
-
-/// The application did not want the connection.
-pub fn closed_at_once(hold: &Hold) -> bool {
-    (hold.ended.as_ref()).is_some_and(|end| end.code.is_some() && end.at_ms.seconds() < 1.0)
 }
 
 fn is_silent(hold: &Hold) -> bool {

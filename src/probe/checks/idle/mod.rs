@@ -5,7 +5,7 @@ mod cut;
 pub(super) mod moment;
 pub(super) mod picture;
 mod silent;
-mod words;
+pub(super) mod words;
 
 #[cfg(test)]
 mod tests;

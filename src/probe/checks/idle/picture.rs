@@ -4,6 +4,8 @@ use crate::probe::seen::{Ended, Hold, HoldKind, Seen, Watch};
 
 /// Ends so close to each other that one event made them, in seconds.
 const MOMENT: f64 = 0.4;
+/// An ending so soon after a handshake is made by it, in seconds.
+const NEXT: f64 = 0.15;
 /// Opened at least so far apart that age and moment can be told apart, in seconds.
 const APART: f64 = 0.3;
 /// Ages that are the same, in seconds, and as a part of the age.
@@ -14,6 +16,8 @@ const SAME_AGE: (f64, f64) = (0.3, 0.05);
 pub enum Picture<'a> {
     /// Nothing, or nothing that is ours to judge.
     Plain,
+    /// Each ended when the next one opened.
+    Replaced(Vec<End<'a>>),
     /// Connections of different ages, with traffic too, ended at the same moment.
     Moment(Vec<End<'a>>),
     /// Connections ended at the same age, with traffic too.
@@ -73,6 +77,9 @@ pub fn of(seen: &Seen) -> Picture<'_> {
     };
     let holds = holds(watch);
     let ends = ends(&holds);
+    if replaced(watch, &ends) {
+        return Picture::Replaced(ends);
+    }
     let at_once = |end: &End<'_>| end.ended.code.is_some() && end.age() < 1.0;
     if holds.is_empty() || (ends.len() == holds.len() && ends.iter().all(at_once)) {
         return Picture::Plain;
@@ -101,6 +108,24 @@ pub fn of(seen: &Seen) -> Picture<'_> {
         };
     }
     Picture::Idle(*silent)
+}
+
+/// At least three ended, each right after a handshake of its own, and none but the newest lives.
+fn replaced(watch: &Watch, ends: &[End<'_>]) -> bool {
+    let mut taken = Vec::new();
+    let each = ends.iter().all(|end| {
+        let just = |at: f64| (-0.05..NEXT).contains(&(end.moment() - at));
+        let next = (watch.rounds.iter().enumerate()).find(|(place, round)| {
+            let later = round.at_ms.seconds() > end.hold.opened_ms.seconds();
+            later
+                && round.exchange.is_upgrade()
+                && just(round.at_ms.seconds())
+                && !taken.contains(place)
+        });
+        taken.extend(next.map(|(place, _)| place));
+        next.is_some()
+    });
+    each && ends.len() >= 3 && holds(watch).len() <= ends.len() + 1
 }
 
 /// The silent one lived, or there was none.
@@ -134,11 +159,7 @@ fn without_silent<'a>(holds: &[&'a Hold], ends: Vec<End<'a>>) -> Picture<'a> {
         }
     }
     // An application may not like our message, or that nobody answers its pings.
-    let odd = |end: &End<'_>| match end.hold.kind {
-        HoldKind::Text(_) => end.ended.code.is_some(),
-        HoldKind::Deaf => true,
-        _ => false,
-    };
+    let odd = |end: &End<'_>| matches!(end.hold.kind, HoldKind::Text(_) | HoldKind::Deaf);
     let lost: Vec<_> = ends.into_iter().filter(|end| !odd(end)).collect();
     match lost.is_empty() {
         true => Picture::Plain,

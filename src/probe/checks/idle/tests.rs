@@ -255,6 +255,21 @@ fn what_is_healthy_or_not_ours_has_none() {
 }
 
 #[test]
+fn a_connection_that_the_next_one_ends_is_no_matter_of_time() {
+    let opens = [0.0, 0.35, 0.6, 0.85, 1.1];
+    let mut holds: Vec<_> = (opens.windows(2))
+        .map(|pair| cut(PING, pair[0], pair[1] - pair[0] + 0.01, "4009"))
+        .collect();
+    holds.push(hold(PING, 1.1, 4.0));
+    let rounds: Vec<_> = opens.iter().map(|at| (*at, "101")).collect();
+    let seen = seen(holds, &rounds);
+    assert!(found(&seen).is_empty(), "{:?}", found(&seen));
+    let found = crate::probe::diagnose(&seen).findings;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].id, "single-session");
+}
+
+#[test]
 fn a_server_that_minds_the_deaf_is_a_note() {
     let mut silent = hold(SILENT, 0.0, 4.4);
     silent.server_pings = 3;

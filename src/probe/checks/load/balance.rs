@@ -6,6 +6,8 @@ use super::reading::{self, Reading};
 use super::tries::Try;
 use crate::probe::Severity;
 use crate::probe::checks::Check;
+use crate::probe::checks::idle::picture::{self, Picture};
+use crate::probe::checks::idle::words::{common_ending, lines};
 use crate::probe::entry::{Entry, Fix, Layer};
 use crate::probe::finding::Finding;
 use crate::probe::fingerprint::Product;
@@ -82,6 +84,61 @@ pub static LB_SESSION: Entry = Entry {
     ],
     limits: "The probe sends no cookie back: stickiness by cookie is not seen. Whether sessions depend on one server only the application knows.",
 };
+
+/// One connection for one client.
+pub static REPLACED: Entry = Entry {
+    id: "single-session",
+    layer: Layer::Load,
+    severity: Severity::Fault,
+    title: "Each new connection ends the one before: one connection for each client",
+    evidence: "Held connections end one after the other, each right when the next one of the same client opens",
+    expected: "A client may open a second connection (another tab, a reconnect while the old one still lingers).",
+    causes: &[
+        (
+            "the application keeps one connection for each user, token or session, and closes the older one",
+            "the close code and reason are the application's own; another user's connection is left alone",
+        ),
+        (
+            "a proxy or server with room for one connection ends the older one",
+            "no close frame comes; another user's connection ends too",
+        ),
+    ],
+    fixes: &[
+        Fix {
+            product: Product::Client,
+            snippet: "open one connection for each user, or share it between tabs (BroadcastChannel, SharedWorker); do not reconnect at once after being replaced, or two clients end each other without end",
+        },
+        Fix {
+            product: Product::Server,
+            snippet: "allow several connections for each user, or tell them apart by a client id",
+        },
+    ],
+    limits: "The probe's connections all come with the same credentials and from the same address: by which of them the application counts is not known.",
+};
+
+/// Whether a new connection ends the one before.
+pub static SINGLE: Check = Check {
+    name: "single-session",
+    entries: &[&REPLACED],
+    ask: single,
+};
+
+fn single(seen: &Seen) -> Vec<Finding> {
+    let Picture::Replaced(ends) = picture::of(seen) else {
+        return Vec::new();
+    };
+    let how = common_ending(&ends);
+    let title = format!(
+        "Each new connection ends the one before ({how}): {} of {} held connections ended right when the next one opened",
+        ends.len(),
+        ends.len() + 1
+    );
+    let coded = ends.iter().all(|end| end.ended.code.is_some());
+    let causes: &[usize] = if coded { &[0] } else { &[0, 1] };
+    let holds: Vec<_> = ends.iter().map(|end| end.hold).collect();
+    let finding = Finding::new(&REPLACED).titled(title).only(causes);
+    vec![lines(&holds).into_iter().fold(finding, Finding::saw)]
+}
 
 /// Whether some of several servers are broken.
 pub static ONE_BAD: Check = Check {

@@ -11,4 +11,9 @@ pub(super) mod tests;
 use super::Check;
 
 /// From the most to the least fundamental.
-pub const ALL: &[&Check] = &[&balance::ONE_BAD, &limits::LIMITS, &balance::NODES];
+pub const ALL: &[&Check] = &[
+    &balance::SINGLE,
+    &balance::ONE_BAD,
+    &limits::LIMITS,
+    &balance::NODES,
+];

@@ -31,7 +31,10 @@ const NEXT_GOOD: f64 = 0.75;
 
 /// What the handshakes of the watch and of the crowd say, with those that say it.
 pub fn of(seen: &Seen) -> (Reading, Vec<Try<'_>>) {
-    let elsewhere = matches!(picture::of(seen), Picture::Moment(_) | Picture::Frozen(_));
+    let elsewhere = matches!(
+        picture::of(seen),
+        Picture::Moment(_) | Picture::Frozen(_) | Picture::Replaced(_)
+    );
     if elsewhere || !moment::gone(seen).is_empty() {
         return (Reading::Plain, Vec::new());
     }

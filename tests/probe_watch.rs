@@ -1,0 +1,316 @@
+//! `wsbench probe` against small servers with a rule about time or number, with hand-written frames.
+//!
+//! What is asserted is which findings come, never how long anything took.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use wsbench::probe::seen::Seen;
+use wsbench::probe::{self, Settings, Watching};
+use wsbench::wire::inspect::InspectTls;
+use wsbench::wire::{TlsSettings, Url, accept_key};
+
+/// A rule that a server lives by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Rule {
+    /// None: all is well.
+    Fine,
+    /// Ends connections without any frame for so long, with FIN.
+    Idle(Duration),
+    /// Ends connections without a text message for so long, with 4000.
+    Unheard(Duration),
+    /// Ends every connection at that age, with FIN.
+    Age(Duration),
+    /// Forgets connections without any frame for so long: nothing is answered any more.
+    Forget(Duration),
+    /// Stops answering at that time after the first connection.
+    Freeze(Duration),
+    /// Ends all connections at that time after the first one, and refuses new ones.
+    Stop(Duration),
+    /// Takes so many at once, and answers 503 to others.
+    Most(usize),
+    /// Every second handshake gets a 404.
+    Every2nd,
+    /// A new connection ends the one before with 4009.
+    One,
+}
+
+struct Server {
+    rule: Rule,
+    open: AtomicUsize,
+    made: AtomicUsize,
+    asked: AtomicUsize,
+    started: Instant,
+}
+
+/// The first byte and the payload of a client's frame.
+async fn read(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+    let first = stream.read_u8().await.ok()?;
+    let length = match stream.read_u8().await.ok()? & 0x7f {
+        126 => usize::from(stream.read_u16().await.ok()?),
+        127 => usize::try_from(stream.read_u64().await.ok()?).ok()?,
+        short => usize::from(short),
+    };
+    let mut mask = [0; 4];
+    stream.read_exact(&mut mask).await.ok()?;
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload).await.ok()?;
+    for (index, byte) in payload.iter_mut().enumerate() {
+        *byte ^= mask[index % 4];
+    }
+    Some((first, payload))
+}
+
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        short @ ..126 => bytes.push(short as u8),
+        length @ ..65_536 => {
+            bytes.push(126);
+            bytes.extend((length as u16).to_be_bytes());
+        }
+        length => {
+            bytes.push(127);
+            bytes.extend((length as u64).to_be_bytes());
+        }
+    }
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+async fn serve(rule: Rule) -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        // The clock of events starts with the first connection that says something.
+        let (first, _) = listener.accept().await.expect("a client");
+        let server = Arc::new(Server {
+            rule,
+            open: AtomicUsize::new(0),
+            made: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
+            started: Instant::now(),
+        });
+        tokio::spawn(converse(first, server.clone()));
+        let until = match rule {
+            Rule::Stop(after) => server.started + after,
+            _ => server.started + Duration::from_secs(600),
+        };
+        while let Ok(Ok((stream, _))) = timeout_at(until, listener.accept()).await {
+            tokio::spawn(converse(stream, server.clone()));
+        }
+    });
+    address
+}
+
+async fn converse(mut stream: TcpStream, server: Arc<Server>) -> Option<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let key = head
+        .lines()
+        .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))?;
+    let refusal = match server.rule {
+        Rule::Most(most) if server.open.load(Ordering::SeqCst) >= most => "503 Service Unavailable",
+        Rule::Every2nd if server.asked.fetch_add(1, Ordering::SeqCst) % 2 == 1 => "404 Not Found",
+        _ => "",
+    };
+    if !refusal.is_empty() {
+        let answer =
+            format!("HTTP/1.1 {refusal}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        return stream.write_all(answer.as_bytes()).await.ok();
+    }
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
+        accept_key(key)
+    );
+    stream.write_all(answer.as_bytes()).await.ok()?;
+    server.open.fetch_add(1, Ordering::SeqCst);
+    let end = talk(&mut stream, &server).await;
+    server.open.fetch_sub(1, Ordering::SeqCst);
+    end
+}
+
+/// Echoes, until the rule ends it.
+async fn talk(stream: &mut TcpStream, server: &Server) -> Option<()> {
+    let mine = server.made.fetch_add(1, Ordering::SeqCst) + 1;
+    let opened = Instant::now();
+    let never = opened + Duration::from_secs(600);
+    let mut heard = opened;
+    loop {
+        let end = match server.rule {
+            Rule::Idle(after) | Rule::Unheard(after) => heard + after,
+            Rule::Age(after) => opened + after,
+            Rule::Stop(after) => server.started + after,
+            _ => never,
+        };
+        let silent = match server.rule {
+            Rule::Forget(after) => heard + after,
+            Rule::Freeze(after) => server.started + after,
+            _ => never,
+        };
+        let newer = async {
+            while server.rule != Rule::One || server.made.load(Ordering::SeqCst) == mine {
+                tokio::time::sleep(ms(5)).await;
+            }
+        };
+        let frame_came = tokio::select! {
+            () = newer => {
+                let _ = stream.write_all(&frame(0x88, &4009u16.to_be_bytes())).await;
+                return None;
+            }
+            came = read(stream) => came?,
+            () = sleep_until(end) => {
+                if let Rule::Unheard(_) = server.rule {
+                    let _ = stream.write_all(&frame(0x88, &4000u16.to_be_bytes())).await;
+                }
+                return None;
+            }
+            () = sleep_until(silent) => {
+                // Bytes are still acknowledged, and nothing is said any more.
+                while stream.read_u8().await.is_ok() {}
+                return None;
+            }
+        };
+        let (first, payload) = frame_came;
+        if !matches!(server.rule, Rule::Unheard(_)) || first & 15 < 8 {
+            heard = Instant::now();
+        }
+        match first & 15 {
+            8 => return stream.write_all(&frame(0x88, &payload)).await.ok(),
+            9 => stream.write_all(&frame(0x8a, &payload)).await.ok()?,
+            10 => {}
+            _ => stream.write_all(&frame(first, &payload)).await.ok()?,
+        }
+    }
+}
+
+/// Probes and gives what was seen, and the names of what was found.
+async fn look(rule: Rule, idle: u64, clients: u32) -> (Seen, Vec<&'static str>) {
+    let address = serve(rule).await;
+    let settings = Settings {
+        url: Url::parse(&format!("ws://{address}/")).expect("a URL"),
+        headers: Vec::new(),
+        origin: None,
+        subprotocols: Vec::new(),
+        tls: InspectTls::new(&TlsSettings::default()).expect("roots"),
+        own_ca: false,
+        insecure: false,
+        overrides: Vec::new(),
+        proxy: None,
+        timeout: Duration::from_secs(20),
+        watching: Watching {
+            idle: Duration::from_millis(idle),
+            reload: None,
+            clients,
+            deep: false,
+        },
+        now: 0,
+    };
+    let mut seen = Seen::default();
+    probe::look(&settings, &mut seen, &mut |_| {}).await;
+    let found = probe::diagnose(&seen);
+    let names = found.findings.iter().map(|f| f.id).collect();
+    (seen, names)
+}
+
+/// The findings of a watch: other checks may have words of their own for what the session saw.
+async fn finds(rule: Rule, idle: u64, expected: &str) -> Seen {
+    let (seen, found) = look(rule, idle, 0).await;
+    assert!(found.contains(&expected), "{found:?}\n{:#?}", seen.watch);
+    let others = OURS.iter().filter(|id| **id != expected);
+    for other in others {
+        assert!(!found.contains(other), "{found:?}");
+    }
+    seen
+}
+
+/// What a watch can find.
+const OURS: [&str; 13] = [
+    "idle-cut",
+    "idle-cut-rst",
+    "idle-app",
+    "idle-silent-drop",
+    "half-open",
+    "max-age",
+    "max-age-app",
+    "connection-lost",
+    "reload-closes",
+    "reload-deadline",
+    "conn-limit",
+    "rate-limited",
+    "lb-one-bad",
+];
+
+const fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+#[tokio::test]
+async fn a_healthy_server_is_held_in_all_ways_and_left_closed() {
+    let (seen, found) = look(Rule::Fine, 3_000, 5).await;
+    assert!(found.is_empty(), "{found:?}");
+    let watch = seen.watch.expect("a watch");
+    assert_eq!(watch.holds.len(), 7);
+    assert!(watch.holds.iter().all(|h| h.final_pong == Some(true)));
+    assert!(watch.rounds.iter().all(|r| r.exchange.is_upgrade()));
+    let crowd = seen.crowd.expect("a crowd");
+    assert_eq!(crowd.members.len(), 5);
+    assert_eq!(crowd.after_pause, None);
+}
+
+#[tokio::test]
+async fn silence_that_is_cut_is_told_from_age() {
+    finds(Rule::Idle(ms(1_900)), 4_000, "idle-cut").await;
+    finds(Rule::Age(ms(1_900)), 4_000, "max-age").await;
+}
+
+#[tokio::test]
+async fn an_application_that_wants_messages_is_named() {
+    finds(Rule::Unheard(ms(1_900)), 4_000, "idle-app").await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_forgotten_is_told_from_a_frozen_peer() {
+    finds(Rule::Forget(ms(1_900)), 4_000, "idle-silent-drop").await;
+    finds(Rule::Freeze(ms(2_500)), 4_400, "half-open").await;
+}
+
+#[tokio::test]
+async fn a_service_that_stops_is_a_restart() {
+    let seen = finds(Rule::Stop(ms(2_300)), 4_000, "restart").await;
+    let rounds = seen.watch.expect("a watch").rounds;
+    assert!(rounds.first().is_some_and(|r| r.exchange.is_upgrade()));
+    assert!(rounds.last().is_some_and(|r| !r.exchange.is_upgrade()));
+}
+
+#[tokio::test]
+async fn a_number_of_connections_is_told_from_a_bad_node() {
+    finds(Rule::Most(4), 4_000, "conn-limit").await;
+    finds(Rule::Every2nd, 4_000, "lb-one-bad").await;
+}
+
+#[tokio::test]
+async fn one_connection_for_each_client_is_no_limit_on_time_or_number() {
+    finds(Rule::One, 4_000, "single-session").await;
+}
+
+#[tokio::test]
+async fn a_crowd_finds_a_limit_that_a_watch_does_not_reach() {
+    let (seen, found) = look(Rule::Most(20), 1_500, 30).await;
+    assert!(found.contains(&"conn-limit"), "{found:?}");
+    let crowd = seen.crowd.expect("a crowd");
+    assert!(
+        (20..30).contains(&crowd.members.len()),
+        "{}",
+        crowd.members.len()
+    );
+    assert!(crowd.after_closing.is_some_and(|e| e.is_upgrade()));
+}
