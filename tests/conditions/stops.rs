@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::bench::{Bench, PATIENCE, assert_exit, finish, text, wait};
+use super::bench::{Bench, PATIENCE, assert_exit, finish, finish_within, text, wait};
 use super::sandbox::has;
 
 const BEATS: &str = r#"
@@ -166,7 +166,8 @@ fn a_starved_generator_says_it_was_the_generator() {
     command.arg(&scenario).args(["--out", "out"]);
     command.args(["--set", "validity.schedule_lag_p99=1ms"]);
     command.current_dir(&bench.folder).stdin(Stdio::null());
-    let output = finish(&mut command);
+    // It gets a two-hundredth of a processor, and has files to write with it.
+    let output = finish_within(&mut command, Duration::from_secs(180));
     drop(spinners);
     assert_exit(&output, 4);
     let page = text(&output.stdout);
