@@ -313,6 +313,20 @@ fn a_known_number_of_seconds_is_evidence_and_no_proof() {
 }
 
 #[test]
+fn a_reset_may_come_from_what_ends_tls() {
+    let mut seen = seen(
+        vec![cut(SILENT, 0.0, 3.0, "RST"), hold(PING, 0.35, 6.0)],
+        FINE,
+    );
+    for (secure, cause) in [(false, "layer 4"), (true, "TLS terminator")] {
+        seen.asked.secure = secure;
+        let found: Vec<_> = ALL.iter().flat_map(|check| (check.ask)(&seen)).collect();
+        let causes = &found[0].causes;
+        assert!(causes[0].cause.contains(cause), "{causes:?}");
+    }
+}
+
+#[test]
 fn lost_packets_and_a_frozen_peer_have_different_causes() {
     for (unacknowledged, cause) in [(1, "stopped carrying"), (0, "frozen")] {
         let holds = vec![
