@@ -32,7 +32,11 @@ pub static IDLE_CUT_RST: Entry = Entry {
     expected: "An idle connection stays open for as long as the application wants, or something pings often enough.",
     causes: &[
         (
-            "a layer 4 balancer, NAT gateway or firewall resets flows that are idle for so long (AWS NLB and NAT gateway: 350 s, Azure Load Balancer: 240 s): HTTP proxies end with FIN",
+            "a TLS terminator ends it: stunnel's TIMEOUTidle resets by default (reset = yes)",
+            "the configuration of what holds the certificate",
+        ),
+        (
+            "a layer 4 balancer, NAT gateway or firewall resets flows that are idle for so long (AWS NLB and NAT gateway: 350 s, Azure Load Balancer: 240 s): HTTP proxies end with FIN as a rule",
             "connect from a network without that device, or to the server directly",
         ),
         (
@@ -44,6 +48,10 @@ pub static IDLE_CUT_RST: Entry = Entry {
         Fix {
             product: Product::Server,
             snippet: "send a WebSocket ping on every connection more often than that, e.g. every third of the time",
+        },
+        Fix {
+            product: Product::Stunnel,
+            snippet: "TIMEOUTidle = 43200",
         },
         Fix {
             product: Product::AwsAlb,
@@ -284,7 +292,17 @@ fn cut(seen: &Seen) -> Vec<Finding> {
     if let Some(names) = names(seen) {
         finding = finding.saw(names);
     }
-    if !reset {
+    if reset {
+        // Nothing terminates TLS where there is none.
+        finding = finding.only(if seen.asked.secure {
+            &[0, 1, 2]
+        } else {
+            &[1, 2]
+        });
+        if seen.asked.secure {
+            finding = finding.fixes_first_for(&[Product::Stunnel]);
+        }
+    } else {
         finding = finding.only(&known(after));
         finding = finding.fixes_first_for(default_of(after));
     }

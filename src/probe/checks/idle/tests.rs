@@ -273,6 +273,11 @@ fn a_connection_that_the_next_one_ends_is_no_matter_of_time() {
 fn a_server_that_minds_the_deaf_is_a_note() {
     let mut silent = hold(SILENT, 0.0, 4.4);
     silent.server_pings = 3;
+    // Where the silent one was cut as well, answering made no difference.
+    let mut both = vec![cut(SILENT, 0.0, 3.0, "FIN"), cut(DEAF, 1.3, 3.0, "FIN")];
+    both[0].server_pings = 1;
+    let ids: Vec<_> = found(&seen(both, FINE)).into_iter().map(|f| f.0).collect();
+    assert_eq!(ids, ["idle-cut"]);
     let seen = seen(vec![silent, cut(DEAF, 1.3, 3.0, "FIN")], FINE);
     let found: Vec<_> = ALL.iter().flat_map(|check| (check.ask)(&seen)).collect();
     assert_eq!(found.len(), 1);
@@ -309,6 +314,20 @@ fn a_known_number_of_seconds_is_evidence_and_no_proof() {
         assert!(causes[0].cause.contains(words), "{after}: {causes:?}");
         assert_eq!(causes.len(), many, "{after}: {causes:?}");
         assert_eq!(found[0].certainty, crate::probe::Certainty::OneOf);
+    }
+}
+
+#[test]
+fn a_reset_may_come_from_what_ends_tls() {
+    let mut seen = seen(
+        vec![cut(SILENT, 0.0, 3.0, "RST"), hold(PING, 0.35, 6.0)],
+        FINE,
+    );
+    for (secure, cause) in [(false, "layer 4"), (true, "TLS terminator")] {
+        seen.asked.secure = secure;
+        let found: Vec<_> = ALL.iter().flat_map(|check| (check.ask)(&seen)).collect();
+        let causes = &found[0].causes;
+        assert!(causes[0].cause.contains(cause), "{causes:?}");
     }
 }
 

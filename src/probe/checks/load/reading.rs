@@ -68,13 +68,11 @@ pub fn read(tries: &[Try<'_>]) -> Reading {
     let after = |why: Why| tries.iter().find(|t| t.why == why);
     let first_bad = bad[0].at;
     let fewer_later = good().any(|t| t.at > first_bad);
-    // Time alone helped: no connection had ended meanwhile.
-    let least_bad = bad.iter().map(|t| t.open).min().unwrap_or(0);
-    let time = after(Why::AfterPause).is_some_and(|t| t.good && t.open >= least_bad);
+    // A good one later, with as many open as at a bad one, is above no bad one: then it is time.
     let number = match after(Why::AfterClosing).map(|t| t.good) {
         Some(true) => 2 * above >= bad.len(),
         Some(false) => false,
-        None => 10 * above >= 9 * bad.len() && fewer_later && !time,
+        None => 10 * above >= 9 * bad.len() && fewer_later,
     };
     if number {
         return Reading::Number(most_good + 1);

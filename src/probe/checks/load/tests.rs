@@ -90,6 +90,8 @@ fn rows_of_handshakes_have_one_reading() {
             "101@1 1013@2 1013@2 1013@2 1013@2p 101@1c 1013@2",
             Reading::Number(2),
         ),
+        // Nobody ended, so nothing tells number from time.
+        ("101@1 101@2 503@3 503@3 503@3", Reading::Unclear),
         // limit_req 1 r/s: time helps, whatever is open.
         (
             "101@1 503@1 503@1 101@1 503@2 503@2 503@2 101@2 503@3 503@3 101@3 503@4 503@4",
