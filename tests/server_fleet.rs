@@ -305,11 +305,27 @@ fn faults_reach_the_connections_of_all_processes() {
     assert_eq!(fleet.ask(freeze)["answer"], "done");
 }
 
+/// A signal is sent at once and obeyed a little later: until then the process may still answer.
+fn until_stopped(pid: u32) {
+    let began = Instant::now();
+    let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name in parentheses may hold anything; the state follows it.
+    while !state()
+        .rsplit(") ")
+        .next()
+        .is_some_and(|rest| rest.starts_with('T'))
+    {
+        assert!(began.elapsed() < LONG, "it stops");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn a_fault_that_not_all_can_do_is_done_by_none() {
     let mut fleet = Fleet::start(3);
     let sleeper = *fleet.children.iter().nth(1).expect("three");
     signal(sleeper, "STOP");
+    until_stopped(sleeper);
     let start = r#"{"do":"start","id":1,"fault":"drop_replies"}"#;
     let answer = fleet.ask(start);
     assert_eq!(answer["answer"], "error", "{answer}");
