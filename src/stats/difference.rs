@@ -178,6 +178,20 @@ mod tests {
     }
 
     #[test]
+    fn one_new_value_may_lie_as_far_off_as_the_earlier_ones_do() {
+        // Variance 1, four values: the next one has sqrt(1 + 1/4) around their mean.
+        let spread = (0.75_f64).sqrt();
+        let base = [10.0 - spread, 10.0 + spread, 10.0 - spread, 10.0 + spread];
+        let difference = Difference::of_one(&base, 13.0).expect("enough values");
+        assert!((difference.value - 3.0).abs() < 1e-9, "{difference:?}");
+        assert!(
+            (difference.error - 1.25_f64.sqrt()).abs() < 1e-9,
+            "{difference:?}"
+        );
+        assert!((difference.freedom - 3.0).abs() < 1e-9, "{difference:?}");
+    }
+
+    #[test]
     fn pairs_see_through_a_drift_that_both_share() {
         let drift = [0.0, 5.0, 1.0, 9.0, 3.0];
         let pairs: Vec<_> = drift

@@ -232,6 +232,18 @@ fn runs_that_cannot_be_believed_decide_nothing() {
 }
 
 #[test]
+fn what_the_whole_family_may_show_by_chance_is_no_change() {
+    let question = Question::about("round_trip.p50", None, true).expect("a time");
+    let difference = Difference {
+        value: 0.2,
+        error: 0.02,
+        freedom: 9.0,
+    };
+    assert_eq!(word(&difference, &question, 0.01), Word::Regressed);
+    assert_eq!(word(&difference, &question, 0.06), Word::Inconclusive);
+}
+
+#[test]
 fn different_things_are_refused() {
     let base = [run(1.0, 4.0, 10_000)];
     assert!(comparable::refusals(&base, &base).is_empty());

@@ -206,6 +206,15 @@ fn an_answer_of_its_own_to_version_99_is_a_handshake_that_arrives() {
         let seen = seen(handshake, &[(PlainGet, get), (Version99, version)]);
         assert_eq!(cause(&seen), Some(expected), "{handshake}");
     }
+    // A server without a word about versions: its answer to version 99 is another, and that is enough.
+    let silent = seen(
+        "404 Not Found|x: y|gone",
+        &[
+            (PlainGet, "200 OK|x: y|hello"),
+            (Version99, "400 Bad Request|x: y|no"),
+        ],
+    );
+    assert_eq!(cause(&silent), Some(WrongPath));
     // The version itself is lost: both complain.
     let lost = seen(version, &[(PlainGet, get), (Version99, version)]);
     assert_eq!(cause(&lost), Some(HeaderLost));
