@@ -75,6 +75,7 @@ pub fn ab(arguments: AbArguments, quiet: bool) -> anyhow::Result<Exit> {
             out: None,
             json: false,
             quiet,
+            tui: false,
             verbose: false,
             yes: arguments.yes,
             processes: None,

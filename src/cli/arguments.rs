@@ -104,6 +104,12 @@ pub enum Command {
         #[arg(long, short, default_value = "terminal")]
         format: ReportFormat,
     },
+    /// Show a run in charts on the terminal, while it lasts or after
+    Watch {
+        /// The folder a run writes to, or the folder of several: the newest of them
+        #[arg(default_value = "results")]
+        result: PathBuf,
+    },
     /// Print shell completions
     Completions {
         /// For which shell
@@ -230,6 +236,9 @@ pub struct RunArguments {
     /// Print result.json on stdout instead of the summary
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+    /// Show charts on the whole terminal while the run lasts, instead of a line
+    #[arg(long, help_heading = "Output", conflicts_with = "quiet")]
+    pub tui: bool,
 }
 
 /// `wsbench storm`.

@@ -91,6 +91,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Schema { probe: true } => commands::schema::probe(),
         Command::Schema { probe: false } => commands::schema::run(),
         Command::Report { result, format } => report(&result, format),
+        Command::Watch { result } => commands::watch::watch(&result),
         Command::Generate => run::generate(),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -17,9 +17,11 @@ mod relay_control;
 pub mod report;
 pub mod run;
 pub mod schema;
+mod screen;
 pub mod serve;
 pub mod server_flags;
 pub mod storm;
+pub mod watch;
 
 use std::io::Write;
 

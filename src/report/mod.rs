@@ -5,6 +5,7 @@ pub mod github;
 pub mod html;
 pub mod idle_timer;
 pub mod junit;
+pub mod live;
 pub mod markdown;
 pub mod policies;
 pub mod probe;

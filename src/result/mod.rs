@@ -9,6 +9,7 @@ pub mod facts;
 pub mod fault;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod follow;
 pub mod hlog;
 pub mod judgement;
 pub mod load;
@@ -25,6 +26,7 @@ pub mod timeline;
 pub use environment::Environment;
 pub use facts::{Caps, EndReason, Phases, RunFacts, Stall, ValidityLimits};
 pub use fault::FaultRecord;
+pub use follow::{FollowError, Follower};
 pub use judgement::{BaselineOutcome, InvalidReason, ThresholdOutcome, ThresholdState, Verdict};
 pub use load::LoadError;
 pub use run::{RunResult, Validity};

@@ -2,6 +2,7 @@
 
 mod bench;
 mod calibrate;
+mod charts;
 mod faults;
 mod files;
 mod gate;

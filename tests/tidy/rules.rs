@@ -24,6 +24,14 @@ const FENCES: &[(&[&str], &[&str])] = &[
     ),
     (&["hdrhistogram"], &["src/metrics/histogram.rs"]),
     (&["indicatif"], &["src/commands/"]),
+    (
+        &["ratatui"],
+        &[
+            "src/report/live/",
+            "src/commands/screen.rs",
+            "src/commands/watch.rs",
+        ],
+    ),
     (&["x509_parser"], &["src/probe/certificate.rs"]),
 ];
 

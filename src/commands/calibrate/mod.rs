@@ -317,6 +317,7 @@ impl<'a> Calibrator<'a> {
             out: Some(folder.clone()),
             json: false,
             quiet: true,
+            tui: false,
             verbose: false,
             yes: false,
             test_dial: false,

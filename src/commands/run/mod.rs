@@ -7,6 +7,7 @@
 mod advice;
 mod baseline;
 mod conclude;
+mod display;
 mod documents;
 mod fleet;
 mod observe;
@@ -26,6 +27,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 
 use crate::commands::compare::FailOn;
+use crate::commands::screen::Screen;
 use crate::commands::{ci, limits};
 use crate::compare::gate::Comparison;
 use crate::engine::plan::Plan;
@@ -38,6 +40,7 @@ use crate::scenario::{Scenario, redact};
 
 use baseline::Opened;
 use conclude::Served;
+use display::{Display, Show};
 use fleet::Fleet;
 use observe::Timekeeper;
 use preflight::Team;
@@ -59,6 +62,8 @@ pub struct Options {
     pub json: bool,
     /// Nothing but errors.
     pub quiet: bool,
+    /// Charts on the whole terminal while the run lasts.
+    pub tui: bool,
     /// More talk.
     pub verbose: bool,
     /// Generate in so many processes; `None` = as many as descriptors take.
@@ -97,6 +102,14 @@ pub fn run(scenario: Scenario, options: &Options) -> anyhow::Result<Exit> {
         }
     }
     if refuses(&scenario, options) {
+        return Ok(Exit::Usage);
+    }
+    if options.tui && !Screen::is_possible() {
+        let _ = writeln!(
+            talk,
+            "error: --tui draws on stderr, which is no terminal\n\
+             hint: leave it out; `wsbench watch RESULTS` shows the run from another terminal"
+        );
         return Ok(Exit::Usage);
     }
     let baseline = match baseline::open(&scenario, &options.baseline)? {
@@ -173,7 +186,7 @@ fn execute_and(
     )]
     let started = SystemTime::now();
     let store = open_store(scenario, options, started)?;
-    let interrupts = signals::watch(options.quiet)?;
+    let interrupts = signals::watch(options.quiet || options.tui)?;
     let mut server = scenario
         .server
         .as_ref()
@@ -192,7 +205,13 @@ fn execute_and(
     let plan = Arc::new(plan);
     let log = FaultLog::default();
     let drivers = misbehave(&plan, server.as_ref(), relay.as_ref(), &log)?;
-    let keeper = Timekeeper::new(&plan, store, server.as_mut(), log.clone(), options.quiet);
+    let show = match (options.quiet, options.tui) {
+        (true, _) => Show::Nothing,
+        (false, true) => Show::Charts,
+        (false, false) => Show::Line,
+    };
+    let display = Display::new(show, &scenario.name, scenario.load.duration());
+    let keeper = Timekeeper::new(&plan, store, server.as_mut(), log.clone(), display);
     let mut keeper = keeper.of_processes(team.processes);
     let outcome = generate(&plan, fleet, interrupts, &mut keeper).context("start the generator")?;
     let observed = keeper.finish(outcome.ended);

@@ -1,11 +1,8 @@
 //! Keeps the timeline while the run lasts: files second by second, progress, early aborts.
 
-use std::io::{IsTerminal, Write as _};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::clock::Offset;
 use crate::compare::threshold::broken_early;
@@ -13,10 +10,10 @@ use crate::engine::plan::Plan;
 use crate::engine::run::Observer;
 use crate::engine::storm::Tracker;
 use crate::metrics::{Interval, Metric, Phase, Total};
-use crate::report::progress;
 use crate::result::{Store, StormReport, Summary, Timeline, UnansweredAfter};
 use crate::scenario::{Reply, Scenario, Step, redact};
 
+use super::display::Display;
 use super::server_process::ServerProcess;
 use super::storms;
 use super::timeline::FaultLog;
@@ -31,10 +28,8 @@ pub struct Timekeeper<'a> {
     server: Option<&'a mut ServerProcess>,
     server_ended: bool,
     faults: FaultLog,
-    bar: ProgressBar,
-    planned: Duration,
+    display: Display,
     processes: u16,
-    quiet: bool,
 }
 
 /// What is left when the run is over.
@@ -62,13 +57,12 @@ impl<'a> Timekeeper<'a> {
         store: Store,
         mut server: Option<&'a mut ServerProcess>,
         faults: FaultLog,
-        quiet: bool,
+        display: Display,
     ) -> Self {
         if let Some(server) = &mut server {
             // What the first interval is subtracted from.
             server.look(false);
         }
-        let load = &plan.scenario.load;
         Self {
             plan: Arc::clone(plan),
             store,
@@ -78,10 +72,8 @@ impl<'a> Timekeeper<'a> {
             server,
             server_ended: false,
             faults,
-            bar: bar(quiet, load.duration()),
-            planned: load.duration(),
+            display,
             processes: 1,
-            quiet,
         }
     }
 
@@ -90,9 +82,9 @@ impl<'a> Timekeeper<'a> {
         Self { processes, ..self }
     }
 
-    /// Clears the progress line; the run ended at `ended`.
+    /// Ends what is shown; the run ended at `ended`.
     pub fn finish(mut self, ended: Offset) -> Observed {
-        self.bar.finish_and_clear();
+        self.display.finish();
         Observed {
             storms: self.tracker.finish(ended),
             storms_omitted: self.tracker.omitted(),
@@ -129,13 +121,10 @@ impl Observer for Timekeeper<'_> {
             &self.faults.records(),
         );
         self.store.interval(interval, &row);
-        self.bar.set_position(row.end_s.min(1e9) as u64);
         self.tracker.take(&interval.events, interval.window.end);
-        let mut line = progress::line(&row, total, Some(self.planned));
-        if let Some(storm) = self.tracker.active() {
-            line += &progress::storm(storm.back, storm.clients_lost);
-        }
-        self.bar.set_message(line);
+        let storm = self.tracker.active();
+        let storm = storm.map(|storm| (storm.back, storm.clients_lost));
+        self.display.interval(&row, total, storm);
         if let Some(server) = &mut self.server {
             server.look(interval.window.phase == Phase::Measure);
         }
@@ -152,27 +141,8 @@ impl Observer for Timekeeper<'_> {
     }
 
     fn lost(&mut self, why: &str) {
-        if !self.quiet {
-            // Beside the bar, not into it.
-            self.bar.suspend(|| {
-                let _ = writeln!(anstream::stderr(), "warning: {why}");
-            });
-        }
+        self.display.warn(why);
     }
-}
-
-/// A bar on stderr; nothing without a terminal.
-fn bar(quiet: bool, length: Duration) -> ProgressBar {
-    if quiet || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let target = ProgressDrawTarget::stderr_with_hz(4);
-    let bar = ProgressBar::with_draw_target(Some(length.as_secs().max(1)), target);
-    let style = ProgressStyle::with_template("{bar:20.cyan/dim} {wide_msg}")
-        .expect("the template names known fields only");
-    bar.set_style(style.progress_chars("━━─"));
-    bar.set_message("connecting");
-    bar
 }
 
 /// How long an unanswered message of a metric had waited at least: the shortest timeout.
