@@ -205,12 +205,7 @@ fn execute_and(
     let plan = Arc::new(plan);
     let log = FaultLog::default();
     let drivers = misbehave(&plan, server.as_ref(), relay.as_ref(), &log)?;
-    let show = match (options.quiet, options.tui) {
-        (true, _) => Show::Nothing,
-        (false, true) => Show::Charts,
-        (false, false) => Show::Line,
-    };
-    let display = Display::new(show, &scenario.name, scenario.load.duration());
+    let display = display(scenario, options);
     let keeper = Timekeeper::new(&plan, store, server.as_mut(), log.clone(), display);
     let mut keeper = keeper.of_processes(team.processes);
     let outcome = generate(&plan, fleet, interrupts, &mut keeper).context("start the generator")?;
@@ -241,6 +236,16 @@ fn execute_and(
         saved,
         advice,
     })
+}
+
+/// What is to be seen of the run while it lasts.
+fn display(scenario: &Scenario, options: &Options) -> Display {
+    let show = match (options.quiet, options.tui) {
+        (true, _) => Show::Nothing,
+        (false, true) => Show::Charts,
+        (false, false) => Show::Line,
+    };
+    Display::new(show, &scenario.name, scenario.load.duration())
 }
 
 /// With a baseline, what counts as a failure is the caller's choice.
