@@ -23,7 +23,9 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 PORT = 19340
 STALL = ["--stall-every", "500ms", "--stall"]
-# name: (base, flags of the server, what the gate should say, at least so often)
+# name: (base, flags of the server, whether the gate should fail it, how often at least or at most)
+# A base without a limit is only compared with. "closed" variants run gate-closed.toml, in which the rate
+# of answers follows from how long an answer takes.
 VARIANTS = {
     "same": (None, ["--delay", "4ms"], None, None),
     "again": ("same", ["--delay", "4ms"], False, 0.05),
@@ -31,6 +33,8 @@ VARIANTS = {
     "median+10%": ("same", ["--delay", "4450us"], True, 0.9),
     "tail": (None, ["--delay", "4ms", *STALL, "20ms"], None, None),
     "tail+20%": ("tail", ["--delay", "4ms", *STALL, "24ms"], True, 0.9),
+    "closed": (None, ["--delay", "4ms"], None, None),
+    "closed-10%": ("closed", ["--delay", "4470us"], True, 0.9),
 }
 
 
@@ -56,7 +60,7 @@ def record(args):
             server = subprocess.Popen([args.wsbench, *listen, *VARIANTS[name][1]])
             try:
                 up(PORT)
-                scenario = os.path.join(HERE, "gate.toml")
+                scenario = os.path.join(HERE, "gate-closed.toml" if name.startswith("closed") else "gate.toml")
                 command = [args.wsbench, "run", scenario, "--quiet", "--no-test-dial", "--out", out]
                 subprocess.run(command + ["--target", "ws://127.0.0.1:%d/" % PORT], check=False)
             finally:
@@ -82,7 +86,8 @@ def judge(args):
         path = lambda side, one: os.path.join(args.dir, side, one)
         whole = compare(args, [path(base, r) for r in rounds], [path(name, r) for r in rounds])
         true = ", ".join("%s %+.1f %%" % (c["statistic"], 100 * c["change"])
-                         for c in whole["changes"] if c["statistic"] in ("round_trip.p50", "round_trip.p99"))
+                         for c in whole["changes"]
+                         if c["statistic"] in ("round_trip.p50", "round_trip.p99", "replies.rate"))
         seen = {"fail": 0, "inconclusive": 0, "pass": 0, "invalid": 0}
         for _ in range(args.tries):
             some = draw.sample(rounds, args.of)
