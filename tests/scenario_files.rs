@@ -134,7 +134,7 @@ fn plans_say_in_words_what_a_scenario_does() {
         let text = std::fs::read_to_string(&path).expect("readable");
         let name = path.display().to_string();
         let scenario = read(&name, &text, &Overrides::default()).unwrap_or_else(|p| panic!("{p}"));
-        plans.push_str(&wsbench::commands::check::plan(&scenario));
+        plans.push_str(&wsbench::commands::check::plan(&scenario, 1));
         plans.push('\n');
     }
     assert!(!plans.contains("my-secret"), "{plans}");
@@ -405,11 +405,14 @@ fn a_gate_is_read_from_a_whole_file_and_from_the_text_of_a_result_alike() {
             ("messages.rate", true, None),
         ]
     );
-    let shown = wsbench::commands::check::plan(&scenario);
+    let shown = wsbench::commands::check::plan(&scenario, 1);
     assert!(
         shown.contains("changes count from 3%, round_trip.p99 decides from 10%"),
         "{shown}"
     );
+    assert!(!shown.contains("generator processes"), "{shown}");
+    let apart = wsbench::commands::check::plan(&scenario, 3);
+    assert!(apart.contains(", 3 generator processes here"), "{apart}");
     let statistics = Statistics {
         kind: &kind,
         names: &[],

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::commands::run::addresses_for;
+use crate::commands::run::{addresses_for, processes_for};
 use crate::exit::Exit;
 use crate::scenario::{
     AnswerPings, FaultKind, Forecast, GatePlan, Heartbeat, HeartbeatStyle, Load, LoadModel,
@@ -20,7 +20,7 @@ pub fn run(
 ) -> anyhow::Result<Exit> {
     match Scenario::load(path, overrides, statistics) {
         Ok(scenario) => {
-            super::print(&plan(&scenario))?;
+            super::print(&plan(&scenario, processes_for(&scenario)))?;
             Ok(Exit::Pass)
         }
         Err(problems) => {
@@ -35,8 +35,8 @@ pub fn run(
 /// Connections from one source address to one target with Linux's default range of ephemeral ports.
 const EPHEMERAL_PORTS: u64 = 28_232;
 
-/// The plan in words, one fact a line, without secrets.
-pub fn plan(scenario: &Scenario) -> String {
+/// The plan in words, one fact a line, without secrets; `processes` generate its load.
+pub fn plan(scenario: &Scenario, processes: u16) -> String {
     let forecast = Forecast::of(scenario);
     let mut out = format!("{}: {}\n", scenario.name, scenario.description);
     let mut row = |name: &str, text: String| {
@@ -77,7 +77,7 @@ pub fn plan(scenario: &Scenario) -> String {
     row("heartbeats", heartbeat(&scenario.heartbeat, &forecast));
     row("reconnect", scenario.reconnect.to_string());
     row("limits", super::limits::in_words(scenario));
-    row("needs", needs(scenario, &forecast));
+    row("needs", needs(scenario, &forecast, processes));
     for threshold in &scenario.thresholds {
         let symbol = threshold.comparison.symbol();
         let abort = if threshold.abort_run {
@@ -298,7 +298,7 @@ fn heartbeat(heartbeat: &Heartbeat, forecast: &Forecast) -> String {
     text
 }
 
-fn needs(scenario: &Scenario, forecast: &Forecast) -> String {
+fn needs(scenario: &Scenario, forecast: &Forecast, processes: u16) -> String {
     let memory = ByteSize((forecast.memory >> 20) << 20);
     let clients = u64::from(forecast.max_clients);
     let paths = forecast.paths;
@@ -307,6 +307,9 @@ fn needs(scenario: &Scenario, forecast: &Forecast) -> String {
         number(forecast.descriptors as f64),
         number(clients as f64)
     );
+    if processes > 1 {
+        let _ = write!(text, ", {processes} generator processes here");
+    }
     if let Some(addresses) = addresses_for(scenario, EPHEMERAL_PORTS) {
         let _ = write!(text, " (spread over 127.0.0.1 to 127.0.0.{addresses})");
     } else if clients > EPHEMERAL_PORTS * paths {

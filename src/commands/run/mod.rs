@@ -50,7 +50,7 @@ use timeline::{Driver, FaultDoer, FaultLog};
 
 pub use baseline::Options as BaselineOptions;
 pub(crate) use preflight::capacity;
-pub use preflight::{MOST_PROCESSES, addresses_for};
+pub use preflight::{MOST_PROCESSES, addresses_for, processes_for};
 pub(crate) use signals::watch as watch_signals;
 
 /// How to run and what to show.

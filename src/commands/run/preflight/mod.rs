@@ -18,7 +18,7 @@ use crate::scenario::{Forecast, Scenario};
 
 pub use server::processes as server_processes;
 pub use spread::{addresses_for, spread};
-pub use team::{MOST_PROCESSES, Team, team};
+pub use team::{MOST_PROCESSES, Team, processes_for, team};
 pub use test_dial::test_dial;
 
 /// Bytes a process takes before its first client.

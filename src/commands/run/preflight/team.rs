@@ -37,6 +37,11 @@ pub fn team(scenario: &Scenario, asked: Option<u16>) -> Team {
     compose(processes, cores::shards(scenario), clients)
 }
 
+/// How many processes this machine's descriptors make of a run.
+pub fn processes_for(scenario: &Scenario) -> u16 {
+    team(scenario, None).processes
+}
+
 /// A process's share of the clients and its own descriptors have to fit.
 fn needed(forecast: &Forecast, limit: u64) -> u16 {
     let clients = u64::from(forecast.max_clients);
