@@ -19,6 +19,8 @@ pub struct RunFacts {
     pub description: String,
     /// Its text as written: `${ENV}` references unexpanded.
     pub text: String,
+    /// The keys that flags gave another value than the text, and that value.
+    pub changes: BTreeMap<String, String>,
     /// The seed of every random draw.
     pub seed: u64,
     /// The URLs under test; pass them without secrets, they are redacted again.

@@ -28,6 +28,7 @@ pub fn facts() -> RunFacts {
         name: "chat".to_owned(),
         description: "Clients talk, listen and heartbeat.".to_owned(),
         text: "name = \"chat\"\n".to_owned(),
+        changes: [("load.drain".to_owned(), "2s s3cret".to_owned())].into(),
         seed: 7,
         targets: vec!["ws://127.0.0.1:9001/chat?token=s3cret".to_owned()],
         server: Some("chat".to_owned()),

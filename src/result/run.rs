@@ -128,6 +128,10 @@ pub struct ScenarioFacts {
     pub sha256: String,
     /// The text, without secrets.
     pub text: String,
+    /// The keys that flags gave another value (`--set`, `--target`, ...), and that value, without
+    /// secrets; results of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<BTreeMap<String, String>>,
 }
 
 /// What was tested.
@@ -215,6 +219,7 @@ impl RunResult {
                 seed: facts.seed,
                 sha256: fingerprint(&text),
                 text,
+                changes: Some(without_secrets(facts.changes, redact)),
             },
             target: TargetFacts {
                 urls: facts.targets.iter().map(|url| redact(url)).collect(),
@@ -307,6 +312,15 @@ impl From<Phases> for PhaseEnds {
             drain_end_s: phases.drain_end.secs_f64(),
         }
     }
+}
+
+fn without_secrets(
+    changes: BTreeMap<String, String>,
+    redact: Redact<'_>,
+) -> BTreeMap<String, String> {
+    let changes = changes.into_iter();
+    let hidden = changes.map(|(key, value)| (redact(&key), redact(&value)));
+    hidden.collect()
 }
 
 /// SHA-256 of a scenario's text as saved, in hex.

@@ -5,6 +5,7 @@
 
 mod ad_hoc;
 pub mod address;
+mod changes;
 pub mod fault;
 mod file;
 pub mod forecast;

@@ -23,7 +23,7 @@ pub fn body(data: &[u8]) {
     let known = text.contains(SECRET);
     match read(&text) {
         Ok(scenario) => {
-            let _ = plan(&scenario);
+            let _ = plan(&scenario, 2);
             assert!(!scenario.sessions.is_empty() && !scenario.target.urls.is_empty());
         }
         Err(problems) => {

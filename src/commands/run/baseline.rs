@@ -88,9 +88,13 @@ pub(super) fn open(scenario: &Scenario, options: &Options) -> anyhow::Result<Ope
     let runs = compare::load(&[place])?;
     let mut all: Vec<_> = runs.iter().map(comparable::Identity::from).collect();
     let text = redact(&scenario.source, &scenario.secrets);
+    let hide = |text: String| redact(&text, &scenario.secrets).into_owned();
+    let changes = scenario.recipe.overrides.changes().into_iter();
+    let changes = changes
+        .map(|(key, value)| (hide(key), hide(value)))
+        .collect();
     all.push(comparable::Identity::planned(
-        &scenario.name,
-        &text,
+        (&scenario.name, &text, &changes),
         scenario.seed,
         load_in_words(scenario),
         &Environment::read(),

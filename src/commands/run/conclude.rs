@@ -89,6 +89,7 @@ fn facts(
         name: scenario.name.clone(),
         description: scenario.description.clone(),
         text: scenario.source.to_string(),
+        changes: scenario.recipe.overrides.changes(),
         seed: scenario.seed,
         targets: targets.map(|url| redact_url(&url.to_string())).collect(),
         server: scenario

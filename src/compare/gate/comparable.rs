@@ -1,5 +1,7 @@
 //! Whether two sets of results may be compared at all.
 
+use std::collections::BTreeMap;
+
 use crate::result::run::fingerprint;
 use crate::result::{Environment, RunResult};
 
@@ -9,6 +11,7 @@ pub struct Identity {
     scenario: String,
     seed: u64,
     load: String,
+    changes: Option<String>,
     build: String,
     processors: String,
     kernel: String,
@@ -16,12 +19,18 @@ pub struct Identity {
 
 impl Identity {
     /// Of a run that is still to come, by this build of wsbench. `text` is the scenario as it will
-    /// be saved, `load` what it asks for in words.
-    pub fn planned(name: &str, text: &str, seed: u64, load: String, on: &Environment) -> Self {
+    /// be saved, `changes` what flags changed of it, `load` what it asks for in words.
+    pub fn planned(
+        (name, text, changes): (&str, &str, &BTreeMap<String, String>),
+        seed: u64,
+        load: String,
+        on: &Environment,
+    ) -> Self {
         Self {
             scenario: scenario(name, &fingerprint(text)),
             seed,
             load,
+            changes: Some(conditions(changes)),
             build: build(env!("CARGO_PKG_VERSION"), on),
             processors: processors(on),
             kernel: on.kernel.clone(),
@@ -35,6 +44,7 @@ impl From<&RunResult> for Identity {
             scenario: scenario(&run.scenario.name, &run.scenario.sha256),
             seed: run.scenario.seed,
             load: run.load.clone(),
+            changes: run.scenario.changes.as_ref().map(conditions),
             build: build(&run.tool.version, &run.environment),
             processors: processors(&run.environment),
             kernel: run.environment.kernel.clone(),
@@ -45,6 +55,33 @@ impl From<&RunResult> for Identity {
 fn scenario(name: &str, sha256: &str) -> String {
     let short: String = sha256.chars().take(12).collect();
     format!("{name} ({short})")
+}
+
+/// What is tested, and how it is judged, may be another; everything else is part of the question.
+const NO_CONDITION: [&str; 7] = [
+    "target",
+    "server",
+    "gate",
+    "thresholds",
+    "validity",
+    "description",
+    "seed",
+];
+
+/// The changes by flags that make two runs of one text different questions.
+fn conditions(changes: &BTreeMap<String, String>) -> String {
+    let is_condition = |key: &str| {
+        let top = key.split('.').next().unwrap_or(key);
+        !NO_CONDITION.contains(&top)
+    };
+    let changes = changes.iter().filter(|(key, _)| is_condition(key));
+    let mut text: Vec<String> = changes
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    if text.is_empty() {
+        text.push("none".to_owned());
+    }
+    text.join(", ")
 }
 
 fn build(version: &str, on: &Environment) -> String {
@@ -64,10 +101,10 @@ pub fn refusals(base: &[RunResult], candidate: &[RunResult]) -> Vec<String> {
 /// In what they differ, in words; empty when they are of the same thing.
 pub fn differences(all: &[Identity]) -> Vec<String> {
     let mut reasons = Vec::new();
-    let mut differ = |what: &str, of: &dyn Fn(&Identity) -> String| {
+    let mut differ = |what: &str, of: &dyn Fn(&Identity) -> Option<String>| {
         let mut seen: Vec<String> = Vec::new();
-        for run in all {
-            let value = of(run);
+        // What an earlier version did not write down is not known to differ.
+        for value in all.iter().filter_map(of) {
             if !seen.contains(&value) {
                 seen.push(value);
             }
@@ -77,12 +114,13 @@ pub fn differences(all: &[Identity]) -> Vec<String> {
             reasons.push(format!("{what} differ: {}", seen.join(" / ")));
         }
     };
-    differ("scenarios", &|run| run.scenario.clone());
-    differ("seeds", &|run| run.seed.to_string());
-    differ("loads", &|run| run.load.clone());
-    differ("builds of wsbench", &|run| run.build.clone());
-    differ("processors", &|run| run.processors.clone());
-    differ("kernels", &|run| run.kernel.clone());
+    differ("scenarios", &|run| Some(run.scenario.clone()));
+    differ("seeds", &|run| Some(run.seed.to_string()));
+    differ("loads", &|run| Some(run.load.clone()));
+    differ("settings by flags", &|run| run.changes.clone());
+    differ("builds of wsbench", &|run| Some(run.build.clone()));
+    differ("processors", &|run| Some(run.processors.clone()));
+    differ("kernels", &|run| Some(run.kernel.clone()));
     reasons
 }
 

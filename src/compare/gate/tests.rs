@@ -254,3 +254,48 @@ fn different_things_are_refused() {
     assert_eq!(reasons.len(), 2, "{reasons:?}");
     assert!(reasons[0].contains("scenarios differ"), "{reasons:?}");
 }
+
+#[test]
+fn a_setting_by_flag_makes_another_question_and_another_target_does_not() {
+    let with = |changes: &[(&str, &str)]| {
+        let mut run = run(1.0, 4.0, 10_000);
+        let changes = changes
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        run.scenario.changes = Some(changes.collect());
+        run
+    };
+    let base = [with(&[])];
+    for changed in [
+        ("heartbeat.interval", "5s"),
+        ("session.0.step.0.every", "1s"),
+        ("limits.dials_per_s", "10"),
+    ] {
+        let reasons = comparable::refusals(&base, &[with(&[changed])]);
+        let wanted = format!(
+            "settings by flags differ: none / {}={}",
+            changed.0, changed.1
+        );
+        assert_eq!(reasons, [wanted]);
+        assert!(comparable::refusals(&[with(&[changed])], &[with(&[changed])]).is_empty());
+    }
+    for changed in [
+        ("target.url", "ws://elsewhere/"),
+        ("server.delay", "5ms"),
+        ("gate.min_effect", "3%"),
+        ("thresholds.\"round_trip.p99\"", "< 1s"),
+        ("validity.busy", "100%"),
+    ] {
+        assert!(
+            comparable::refusals(&base, &[with(&[changed])]).is_empty(),
+            "{changed:?}"
+        );
+    }
+    let mut earlier = with(&[]);
+    earlier.scenario.changes = None;
+    let changed = with(&[("heartbeat.interval", "5s")]);
+    assert!(
+        comparable::refusals(&[earlier], &[changed]).is_empty(),
+        "not known to differ"
+    );
+}

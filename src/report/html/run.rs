@@ -35,7 +35,11 @@ pub fn render(result: &RunResult) -> String {
     body.section("Counters", folded("all counters", tables::counters(result)));
     body.section("Environment", vec![environment(result)]);
     let text = Element::new("pre").text(&result.scenario.text);
-    body.section("Scenario", folded("the scenario as it was run", Some(text)));
+    let title = match changes(result).is_empty() {
+        true => "the scenario as it was run",
+        false => "the scenario; flags changed some of it, see Environment",
+    };
+    body.section("Scenario", folded(title, Some(text)));
     Page {
         title: &format!("{}: {} - wsbench", result.scenario.name, result.verdict),
         body: &body.elements,
@@ -218,7 +222,17 @@ fn environment(result: &RunResult) -> Element {
                 result.tool.name, result.tool.version, machine.build_profile
             ),
         ),
+        ("changed by flags", changes(result)),
         ("seed", result.scenario.seed.to_string()),
         ("scenario SHA-256", result.scenario.sha256.clone()),
     ])
+}
+
+/// The keys of the scenario that have another value than its text says.
+fn changes(result: &RunResult) -> String {
+    let changes = result.scenario.changes.iter().flatten();
+    let changes: Vec<_> = changes
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    changes.join(", ")
 }
