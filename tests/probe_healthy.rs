@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 use futures_util::{SinkExt as _, StreamExt as _};
 use proxies::{Proxy, free_port, installed, start};
 use serde_json::Value;
-use server_plan::plan;
-use wsbench::scenario::Behaviour;
+use wsbench::scenario::{Behaviour, ServerPlan};
 use wsbench::server::{Running, Server};
 
 /// A probe with default limits ends within 5 s on a quiet machine.
@@ -69,7 +68,7 @@ fn healthy(what: &str, port: u16) {
 
 fn server() -> (Running, u16) {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let server = Server::start(plan(Behaviour::Echo), address).expect("a free port");
+    let server = Server::start(ServerPlan::plain(Behaviour::Echo), address).expect("a free port");
     let port = server.address().port();
     (server, port)
 }

@@ -1,14 +1,16 @@
 //! A probe of peers that do their worst: it ends in time, keeps little, and says what it saw.
 
+mod probe_peer;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use probe_peer::{good, request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use wsbench::probe::seen::{Outcome, Seen, Variation};
-use wsbench::probe::{self, Diagnosis, Health, Settings, Watching};
-use wsbench::wire::inspect::InspectTls;
-use wsbench::wire::{TlsSettings, Url, accept_key};
+use wsbench::probe::{self, Diagnosis, Health, Settings};
+use wsbench::wire::Url;
 
 /// The limit of each probe here.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -37,27 +39,6 @@ enum Peer {
     ResetAfter101,
     Silent,
     SilentAfter101,
-}
-
-async fn request(stream: &mut TcpStream) -> Option<String> {
-    let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n") {
-        if request.len() > 64 * 1024 || stream.read_buf(&mut request).await.ok()? == 0 {
-            return None;
-        }
-    }
-    String::from_utf8(request).ok()
-}
-
-fn good(request: &str) -> String {
-    let key = request
-        .lines()
-        .find_map(|l| l.strip_prefix("Sec-WebSocket-Key: "));
-    let accept = accept_key(key.unwrap_or_default());
-    format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n\r\n"
-    )
 }
 
 /// Sends `bytes` until the other side has enough.
@@ -139,26 +120,14 @@ async fn listen(peer: Peer) -> SocketAddr {
     address
 }
 
+/// With a path and a hold, which a probe of most servers has.
 fn settings(address: SocketAddr) -> Settings {
-    Settings {
-        url: Url::parse(&format!("ws://{address}/ws")).expect("a URL"),
-        headers: Vec::new(),
-        origin: None,
-        subprotocols: Vec::new(),
-        tls: InspectTls::new(&TlsSettings::default()).expect("roots"),
-        own_ca: false,
-        insecure: false,
-        overrides: Vec::new(),
-        proxy: None,
-        timeout: LIMIT,
-        watching: Watching {
-            idle: Duration::from_millis(300),
-            reload: None,
-            clients: 0,
-            deep: false,
-        },
-        now: 1_700_000_000,
-    }
+    let mut settings = probe_peer::settings(address);
+    settings.url = Url::parse(&format!("ws://{address}/ws")).expect("a URL");
+    settings.timeout = LIMIT;
+    settings.watching.idle = Duration::from_millis(300);
+    settings.now = 1_700_000_000;
+    settings
 }
 
 async fn probe(peer: Peer) -> (Seen, Diagnosis) {

@@ -10,8 +10,7 @@ use std::process::Command;
 
 use proxies::{Proxy, free_port, installed, start};
 use serde_json::Value;
-use server_plan::plan;
-use wsbench::scenario::Behaviour;
+use wsbench::scenario::{Behaviour, ServerPlan};
 use wsbench::server::{Running, Server};
 
 const NGINX: &str = "
@@ -66,7 +65,7 @@ http://127.0.0.1:LISTEN {
 
 fn server() -> (Running, u16) {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let server = Server::start(plan(Behaviour::Echo), address).expect("a free port");
+    let server = Server::start(ServerPlan::plain(Behaviour::Echo), address).expect("a free port");
     let port = server.address().port();
     (server, port)
 }

@@ -2,57 +2,22 @@
 //!
 //! What is asserted is which findings come and in which order, never how long anything took.
 
+mod probe_peer;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use probe_peer::{frame, good, look, read, request, settings};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
+use wsbench::probe;
 use wsbench::probe::seen::{Reply, Seen, StepKind};
-use wsbench::probe::{self, Settings, Watching};
-use wsbench::wire::inspect::InspectTls;
-use wsbench::wire::{TlsSettings, Url, accept_key};
-
-/// One frame as a server writes it.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first];
-    match payload.len() {
-        short @ ..126 => bytes.push(short as u8),
-        length @ ..65_536 => {
-            bytes.push(126);
-            bytes.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            bytes.push(127);
-            bytes.extend((length as u64).to_be_bytes());
-        }
-    }
-    bytes.extend_from_slice(payload);
-    bytes
-}
 
 fn close(code: u16, reason: &str) -> Vec<u8> {
     let mut payload = code.to_be_bytes().to_vec();
     payload.extend_from_slice(reason.as_bytes());
     frame(0x88, &payload)
-}
-
-/// One frame of a client: its first byte and its payload.
-async fn read(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
-    let first = stream.read_u8().await.ok()?;
-    let length = match stream.read_u8().await.ok()? & 0x7f {
-        126 => usize::from(stream.read_u16().await.ok()?),
-        127 => usize::try_from(stream.read_u64().await.ok()?).ok()?,
-        short => usize::from(short),
-    };
-    let mut mask = [0; 4];
-    stream.read_exact(&mut mask).await.ok()?;
-    let mut payload = vec![0; length];
-    stream.read_exact(&mut payload).await.ok()?;
-    for (index, byte) in payload.iter_mut().enumerate() {
-        *byte ^= mask[index % 4];
-    }
-    Some((first, payload))
 }
 
 /// What a server does with one frame.
@@ -91,19 +56,8 @@ async fn converse(
     greeting: Vec<u8>,
     act: impl Fn(u8, &[u8]) -> Act,
 ) -> Option<()> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.ok()?);
-    }
-    let head = String::from_utf8_lossy(&head).into_owned();
-    let key = head
-        .lines()
-        .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))?;
-    let mut answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
-        accept_key(key)
-    )
-    .into_bytes();
+    let request = request(&mut stream).await?;
+    let mut answer = good(&request).into_bytes();
     answer.extend(greeting);
     stream.write_all(&answer).await.ok()?;
     loop {
@@ -117,36 +71,8 @@ async fn converse(
     }
 }
 
-/// Probes and gives what was seen, and the names of what was found.
-async fn look(address: SocketAddr) -> (Seen, Vec<&'static str>) {
-    let settings = Settings {
-        url: Url::parse(&format!("ws://{address}/")).expect("a URL"),
-        headers: Vec::new(),
-        origin: None,
-        subprotocols: Vec::new(),
-        tls: InspectTls::new(&TlsSettings::default()).expect("roots"),
-        own_ca: false,
-        insecure: false,
-        overrides: Vec::new(),
-        proxy: None,
-        timeout: Duration::from_secs(20),
-        watching: Watching {
-            idle: Duration::ZERO,
-            reload: None,
-            clients: 0,
-            deep: false,
-        },
-        now: 0,
-    };
-    let mut seen = Seen::default();
-    probe::look(&settings, &mut seen, &mut |_| {}).await;
-    let found = probe::diagnose(&seen);
-    let names = found.findings.iter().map(|f| f.id).collect();
-    (seen, names)
-}
-
 async fn finds(server: impl Future<Output = SocketAddr>, expected: &[&str]) -> Seen {
-    let (seen, found) = look(server.await).await;
+    let (seen, found) = look(&settings(server.await)).await;
     assert_eq!(found, expected, "{:#?}", seen.session);
     seen
 }

@@ -2,18 +2,18 @@
 //!
 //! What is asserted is which findings come, never how long anything took.
 
+mod probe_peer;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use probe_peer::{frame, good, read, request, settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use wsbench::probe::seen::Seen;
-use wsbench::probe::{self, Settings, Watching};
-use wsbench::wire::inspect::InspectTls;
-use wsbench::wire::{TlsSettings, Url, accept_key};
 
 /// A rule that a server lives by.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,41 +48,6 @@ struct Server {
     started: Instant,
 }
 
-/// The first byte and the payload of a client's frame.
-async fn read(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
-    let first = stream.read_u8().await.ok()?;
-    let length = match stream.read_u8().await.ok()? & 0x7f {
-        126 => usize::from(stream.read_u16().await.ok()?),
-        127 => usize::try_from(stream.read_u64().await.ok()?).ok()?,
-        short => usize::from(short),
-    };
-    let mut mask = [0; 4];
-    stream.read_exact(&mut mask).await.ok()?;
-    let mut payload = vec![0; length];
-    stream.read_exact(&mut payload).await.ok()?;
-    for (index, byte) in payload.iter_mut().enumerate() {
-        *byte ^= mask[index % 4];
-    }
-    Some((first, payload))
-}
-
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first];
-    match payload.len() {
-        short @ ..126 => bytes.push(short as u8),
-        length @ ..65_536 => {
-            bytes.push(126);
-            bytes.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            bytes.push(127);
-            bytes.extend((length as u64).to_be_bytes());
-        }
-    }
-    bytes.extend_from_slice(payload);
-    bytes
-}
-
 async fn serve(rule: Rule) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let address = listener.local_addr().expect("bound");
@@ -109,14 +74,7 @@ async fn serve(rule: Rule) -> SocketAddr {
 }
 
 async fn converse(mut stream: TcpStream, server: Arc<Server>) -> Option<()> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.ok()?);
-    }
-    let head = String::from_utf8_lossy(&head).into_owned();
-    let key = head
-        .lines()
-        .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))?;
+    let request = request(&mut stream).await?;
     let refusal = match server.rule {
         Rule::Most(most) if server.open.load(Ordering::SeqCst) >= most => "503 Service Unavailable",
         Rule::Every2nd if server.asked.fetch_add(1, Ordering::SeqCst) % 2 == 1 => "404 Not Found",
@@ -127,10 +85,7 @@ async fn converse(mut stream: TcpStream, server: Arc<Server>) -> Option<()> {
             format!("HTTP/1.1 {refusal}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         return stream.write_all(answer.as_bytes()).await.ok();
     }
-    let answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
-        accept_key(key)
-    );
+    let answer = good(&request);
     stream.write_all(answer.as_bytes()).await.ok()?;
     server.open.fetch_add(1, Ordering::SeqCst);
     let end = talk(&mut stream, &server).await;
@@ -194,31 +149,10 @@ async fn talk(stream: &mut TcpStream, server: &Server) -> Option<()> {
 
 /// Probes and gives what was seen, and the names of what was found.
 async fn look(rule: Rule, idle: u64, clients: u32) -> (Seen, Vec<&'static str>) {
-    let address = serve(rule).await;
-    let settings = Settings {
-        url: Url::parse(&format!("ws://{address}/")).expect("a URL"),
-        headers: Vec::new(),
-        origin: None,
-        subprotocols: Vec::new(),
-        tls: InspectTls::new(&TlsSettings::default()).expect("roots"),
-        own_ca: false,
-        insecure: false,
-        overrides: Vec::new(),
-        proxy: None,
-        timeout: Duration::from_secs(20),
-        watching: Watching {
-            idle: Duration::from_millis(idle),
-            reload: None,
-            clients,
-            deep: false,
-        },
-        now: 0,
-    };
-    let mut seen = Seen::default();
-    probe::look(&settings, &mut seen, &mut |_| {}).await;
-    let found = probe::diagnose(&seen);
-    let names = found.findings.iter().map(|f| f.id).collect();
-    (seen, names)
+    let mut settings = settings(serve(rule).await);
+    settings.watching.idle = Duration::from_millis(idle);
+    settings.watching.clients = clients;
+    probe_peer::look(&settings).await
 }
 
 /// The findings of a watch: other checks may have words of their own for what the session saw.

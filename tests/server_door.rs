@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use server_plan::{REQUEST, frame, plan};
+use server_plan::{REQUEST, frame};
 use wsbench::scenario::{Behaviour, ServerPlan};
 use wsbench::server::{Running, Server};
 
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn start(threads: u16, first_port: u16) -> Running {
     let plan = ServerPlan {
         threads: Some(threads),
-        ..plan(Behaviour::Echo)
+        ..ServerPlan::plain(Behaviour::Echo)
     };
     let ports = first_port..first_port + 100;
     let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());

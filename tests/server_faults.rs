@@ -4,7 +4,7 @@ mod server_plan;
 
 use std::time::Duration;
 
-use server_plan::{ANSWER, REQUEST, frame, plan};
+use server_plan::{ANSWER, REQUEST, frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
@@ -18,7 +18,7 @@ fn server(faults: &[&str]) -> Local {
             .iter()
             .map(|text| text.parse().expect(text))
             .collect(),
-        ..plan(Behaviour::Echo)
+        ..ServerPlan::plain(Behaviour::Echo)
     })
 }
 
@@ -139,7 +139,7 @@ async fn delays_keep_the_order_and_are_drawn_from_the_seed() {
         let server = Local::start(ServerPlan {
             seed,
             faults: vec!["delay,delay=20ms,jitter=100ms".parse().expect("a fault")],
-            ..plan(Behaviour::Echo)
+            ..ServerPlan::plain(Behaviour::Echo)
         });
         let mut stream = open(&server).await;
         let begin = Instant::now();
@@ -206,7 +206,7 @@ async fn a_share_of_the_connections_is_dropped_by_the_seed() {
     let run = |seed: u64| async move {
         let server = Local::start(ServerPlan {
             seed,
-            ..plan(Behaviour::Echo)
+            ..ServerPlan::plain(Behaviour::Echo)
         });
         let mut streams = Vec::new();
         for _ in 0..40 {

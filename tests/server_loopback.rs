@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use server_plan::plan;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -54,7 +53,7 @@ async fn closed_with(client: &mut Client) -> Option<CloseFrame> {
 async fn a_room_hears_everything_once_across_threads() {
     let server = start(ServerPlan {
         threads: Some(3),
-        ..plan(Behaviour::Chat)
+        ..ServerPlan::plain(Behaviour::Chat)
     });
     let mut clients = Vec::new();
     for number in 0..24 {
@@ -107,7 +106,7 @@ async fn a_room_hears_everything_once_across_threads() {
 async fn broadcast_reaches_all_the_sender_included() {
     let server = start(ServerPlan {
         threads: Some(2),
-        ..plan(Behaviour::Broadcast)
+        ..ServerPlan::plain(Behaviour::Broadcast)
     });
     let mut clients = Vec::new();
     for _ in 0..8 {
@@ -131,7 +130,7 @@ async fn broadcast_reaches_all_the_sender_included() {
 async fn every_close_of_the_behaviours_has_its_code() {
     let secret = ServerPlan {
         token: Some("s".to_owned()),
-        ..plan(Behaviour::Ack)
+        ..ServerPlan::plain(Behaviour::Ack)
     };
     let acks = start(secret.clone());
     let mut client = connect(&acks, "/?token=wrong").await;
@@ -149,7 +148,7 @@ async fn every_close_of_the_behaviours_has_its_code() {
         (u16::from(frame.code), &*frame.reason),
         (4002, "Invalid JSON")
     );
-    let chat = start(plan(Behaviour::Chat));
+    let chat = start(ServerPlan::plain(Behaviour::Chat));
     let mut client = connect(&chat, "/").await;
     client.send(Message::binary(vec![0])).await.expect("open");
     let frame = closed_with(&mut client).await.expect("a code");
@@ -174,7 +173,7 @@ async fn every_close_of_the_behaviours_has_its_code() {
 async fn large_messages_and_a_prefix_come_back_whole() {
     let server = start(ServerPlan {
         echo_prefix: "echo: ".to_owned(),
-        ..plan(Behaviour::Echo)
+        ..ServerPlan::plain(Behaviour::Echo)
     });
     let mut client = connect(&server, "/").await;
     for length in [0, 125, 126, 65_535, 65_536, 1 << 20] {
@@ -193,7 +192,7 @@ async fn large_messages_and_a_prefix_come_back_whole() {
 /// Neither side deadlocks when a client writes megabytes before it reads.
 #[tokio::test]
 async fn a_client_that_reads_late_gets_everything() {
-    let server = start(plan(Behaviour::Echo));
+    let server = start(ServerPlan::plain(Behaviour::Echo));
     let (mut sink, mut stream) = connect(&server, "/").await.split();
     let sending = tokio::spawn(async move {
         for number in 0..2000_u32 {
@@ -217,7 +216,7 @@ async fn a_frozen_server_answers_nobody_and_then_everybody() {
     };
     let server = start(ServerPlan {
         stall: Some(stall),
-        ..plan(Behaviour::Echo)
+        ..ServerPlan::plain(Behaviour::Echo)
     });
     let mut client = connect(&server, "/").await;
     let start = Instant::now();
@@ -253,7 +252,7 @@ async fn tls_with_a_certificate_made_on_the_spot() {
         cert: Some(cert),
         key: Some(key),
         greeting: Some("hello".to_owned()),
-        ..plan(Behaviour::Echo)
+        ..ServerPlan::plain(Behaviour::Echo)
     });
     let mut roots = rustls::RootCertStore::empty();
     roots.add(made.cert.der().clone()).expect("a certificate");

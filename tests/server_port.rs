@@ -10,7 +10,7 @@ fn two_servers_never_share_a_port() {
     for threads in [1, 2] {
         let plan = || ServerPlan {
             threads: Some(threads),
-            ..server_plan::plan(Behaviour::Echo)
+            ..ServerPlan::plain(Behaviour::Echo)
         };
         let any = ([127, 0, 0, 1], 0).into();
         let first = Server::start(plan(), any).expect("a free port");

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use server_plan::{ANSWER, REQUEST, frame, plan};
+use server_plan::{ANSWER, REQUEST, frame};
 use wsbench::scenario::{Behaviour, ServerPlan};
 use wsbench::server::{Running, Server};
 
@@ -39,7 +39,7 @@ fn close(code: u16, reason: &str) -> Vec<u8> {
 
 #[test]
 fn frames_right_behind_the_request_are_answered_in_order() {
-    let server = start(plan(Behaviour::Echo));
+    let server = start(ServerPlan::plain(Behaviour::Echo));
     let sent = [
         frame(0x81, b"one"),
         frame(0x82, b"\x00two"),
@@ -76,7 +76,7 @@ fn every_violation_is_answered_with_its_code_and_then_fin() {
     let server = start(ServerPlan {
         max_message: 50,
         max_frame: 40,
-        ..plan(Behaviour::Echo)
+        ..ServerPlan::plain(Behaviour::Echo)
     });
     let long = [frame(0x02, &[0; 40]), frame(0x80, &[0; 40])].concat();
     let unmasked = b"\x81\x02hi".to_vec();
@@ -104,7 +104,7 @@ fn every_violation_is_answered_with_its_code_and_then_fin() {
 
 #[test]
 fn a_bad_handshake_is_answered_in_words() {
-    let server = start(plan(Behaviour::Echo));
+    let server = start(ServerPlan::plain(Behaviour::Echo));
     for (from, to, status, explanation) in [
         ("GET", "POST", "405 Method Not Allowed", "GET"),
         (
@@ -144,7 +144,7 @@ fn admission_is_refused_before_or_after_the_upgrade() {
         token: Some("secret".to_owned()),
         origins: vec!["https://a.example".to_owned()],
         subprotocols: vec!["v1".to_owned()],
-        ..plan(Behaviour::Echo)
+        ..ServerPlan::plain(Behaviour::Echo)
     });
     let forbidden = exchange(&server, REQUEST.as_bytes());
     assert!(forbidden.starts_with(b"HTTP/1.1 403 Forbidden\r\n"));
@@ -173,7 +173,7 @@ fn a_full_server_says_when_to_come_back() {
     let server = start(ServerPlan {
         max_connections: Some(1),
         greeting: Some("welcome".to_owned()),
-        ..plan(Behaviour::Echo)
+        ..ServerPlan::plain(Behaviour::Echo)
     });
     let mut first = TcpStream::connect(server.address()).expect("it listens");
     first
@@ -200,7 +200,7 @@ fn a_full_server_says_when_to_come_back() {
 
 #[test]
 fn a_half_closed_client_still_gets_its_answers() {
-    let server = start(plan(Behaviour::Ack));
+    let server = start(ServerPlan::plain(Behaviour::Ack));
     let mut stream = TcpStream::connect(server.address()).expect("it listens");
     let sent = [REQUEST.as_bytes(), &frame(0x81, br#"{"id":"x"}"#)].concat();
     stream.write_all(&sent).expect("the server reads");
@@ -214,7 +214,7 @@ fn a_half_closed_client_still_gets_its_answers() {
 fn a_peer_that_does_not_answer_pings_is_reset() {
     let server = start(ServerPlan {
         ping_interval: Some(Duration::from_millis(20)),
-        ..plan(Behaviour::Echo)
+        ..ServerPlan::plain(Behaviour::Echo)
     });
     let mut stream = TcpStream::connect(server.address()).expect("it listens");
     stream

@@ -4,7 +4,7 @@ mod server_plan;
 
 use std::time::Duration;
 
-use server_plan::{ANSWER, REQUEST, frame, plan};
+use server_plan::{ANSWER, REQUEST, frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -40,7 +40,7 @@ async fn replies_are_late_by_the_delay_each_and_pongs_are_not() {
     let work = async {
         let server = Local::start(ServerPlan {
             delay: Duration::from_millis(20),
-            ..plan(Behaviour::Echo)
+            ..ServerPlan::plain(Behaviour::Echo)
         });
         let mut stream = open(&server).await;
         let start = Instant::now();
@@ -64,7 +64,7 @@ async fn delayed_messages_of_a_flood_are_bounded_and_all_answered() {
         let server = Local::start(ServerPlan {
             delay: Duration::from_secs(1),
             max_message: 1000,
-            ..plan(Behaviour::Echo)
+            ..ServerPlan::plain(Behaviour::Echo)
         });
         let (mut far, mut near) = tokio::io::split(open(&server).await);
         let message = frame(0x82, &[7; 100]);
@@ -88,7 +88,7 @@ async fn delayed_messages_of_a_flood_are_bounded_and_all_answered() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_handshake_ends_after_ten_seconds() {
     let work = async {
-        let server = Local::start(plan(Behaviour::Echo));
+        let server = Local::start(ServerPlan::plain(Behaviour::Echo));
         let start = Instant::now();
         let mut stream = server.connect();
         // A byte a second resets an idle timeout; this is a deadline.
@@ -120,7 +120,7 @@ async fn pings_come_by_the_interval_and_the_silent_are_cut() {
     let work = async {
         let server = Local::start(ServerPlan {
             ping_interval: Some(Duration::from_secs(5)),
-            ..plan(Behaviour::Echo)
+            ..ServerPlan::plain(Behaviour::Echo)
         });
         let start = Instant::now();
         let mut stream = open(&server).await;
@@ -140,7 +140,7 @@ async fn pings_come_by_the_interval_and_the_silent_are_cut() {
 #[tokio::test(start_paused = true)]
 async fn at_the_end_everybody_is_told_and_nobody_is_waited_for_long() {
     let work = async {
-        let server = Local::start(plan(Behaviour::Echo));
+        let server = Local::start(ServerPlan::plain(Behaviour::Echo));
         let mut polite = open(&server).await;
         let mut deaf = open(&server).await;
         let mut asking = server.connect();
@@ -165,7 +165,7 @@ async fn at_the_end_everybody_is_told_and_nobody_is_waited_for_long() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_consumer_is_closed_and_the_others_hear_everything() {
     let work = async {
-        let server = Local::start(plan(Behaviour::Broadcast));
+        let server = Local::start(ServerPlan::plain(Behaviour::Broadcast));
         let mut talker = open(&server).await;
         let slow = open(&server).await;
         let payload = vec![b'x'; 60_000];

@@ -97,6 +97,33 @@ impl Single {
 }
 
 impl ServerPlan {
+    /// One thread of this behaviour and nothing else, messages and frames up to 1 MiB.
+    pub fn plain(behaviour: Behaviour) -> Self {
+        Self {
+            listen: None,
+            behaviour,
+            echo_prefix: String::new(),
+            greeting: None,
+            token: None,
+            reject_with_401: false,
+            origins: Vec::new(),
+            subprotocols: Vec::new(),
+            ping_interval: None,
+            max_connections: None,
+            max_message: 1 << 20,
+            max_frame: 1 << 20,
+            delay: Duration::ZERO,
+            stall: None,
+            faults: Vec::new(),
+            seed: 1,
+            tls: false,
+            cert: None,
+            key: None,
+            threads: Some(1),
+            processes: None,
+        }
+    }
+
     /// What keeps this server, which also does `faults`, in one process.
     pub fn single(&self, faults: &[Fault]) -> Option<Single> {
         if matches!(self.behaviour, Behaviour::Chat | Behaviour::Broadcast) {

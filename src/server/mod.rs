@@ -212,29 +212,7 @@ mod tests {
 
     /// An echo without any extra.
     pub(super) fn plan() -> ServerPlan {
-        ServerPlan {
-            listen: None,
-            behaviour: Behaviour::Echo,
-            echo_prefix: String::new(),
-            greeting: None,
-            token: None,
-            reject_with_401: false,
-            origins: Vec::new(),
-            subprotocols: Vec::new(),
-            ping_interval: None,
-            max_connections: None,
-            max_message: 1 << 20,
-            max_frame: 1 << 20,
-            delay: Duration::ZERO,
-            stall: None,
-            faults: Vec::new(),
-            seed: 1,
-            tls: false,
-            cert: None,
-            key: None,
-            threads: Some(1),
-            processes: None,
-        }
+        ServerPlan::plain(Behaviour::Echo)
     }
 
     #[test]

@@ -24,29 +24,7 @@ impl Bench {
 
     /// With changes to the echo server.
     pub fn with(change: impl FnOnce(&mut ServerPlan)) -> Self {
-        let mut plan = ServerPlan {
-            listen: None,
-            behaviour: Behaviour::Echo,
-            echo_prefix: String::new(),
-            greeting: None,
-            token: None,
-            reject_with_401: false,
-            origins: Vec::new(),
-            subprotocols: Vec::new(),
-            ping_interval: None,
-            max_connections: None,
-            max_message: 1 << 20,
-            max_frame: 1 << 20,
-            delay: Duration::ZERO,
-            stall: None,
-            faults: Vec::new(),
-            seed: 1,
-            tls: false,
-            cert: None,
-            key: None,
-            threads: Some(1),
-            processes: None,
-        };
+        let mut plan = ServerPlan::plain(Behaviour::Echo);
         change(&mut plan);
         let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
         Self {

@@ -1,8 +1,4 @@
-//! What the tests of the reference server share: a plan, and a request that opens a WebSocket.
-
-use std::time::Duration;
-
-use wsbench::scenario::{Behaviour, ServerPlan};
+//! What the tests of the reference server share: a request that opens a WebSocket.
 
 /// The request of RFC 6455 1.3, and the head of its answer.
 #[allow(dead_code, reason = "not every test file opens by hand")]
@@ -12,33 +8,6 @@ pub const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websock
 #[allow(dead_code, reason = "not every test file opens by hand")]
 pub const ANSWER: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-
-/// One thread and no extras.
-pub fn plan(behaviour: Behaviour) -> ServerPlan {
-    ServerPlan {
-        listen: None,
-        behaviour,
-        echo_prefix: String::new(),
-        greeting: None,
-        token: None,
-        reject_with_401: false,
-        origins: Vec::new(),
-        subprotocols: Vec::new(),
-        ping_interval: None,
-        max_connections: None,
-        max_message: 1 << 20,
-        max_frame: 1 << 20,
-        delay: Duration::ZERO,
-        stall: None,
-        faults: Vec::new(),
-        seed: 1,
-        tls: false,
-        cert: None,
-        key: None,
-        threads: Some(1),
-        processes: None,
-    }
-}
 
 /// A masked frame, as a client sends it (mask 0, so that the payload can be read).
 #[allow(dead_code, reason = "not every test file sends by hand")]
