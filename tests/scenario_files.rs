@@ -418,9 +418,24 @@ fn a_gate_is_read_from_a_whole_file_and_from_the_text_of_a_result_alike() {
         names: &[],
     };
     // Neither the file with rows nor the variable is there.
-    let elsewhere = GatePlan::of_text(text, &statistics);
+    let none = BTreeMap::new();
+    let elsewhere = GatePlan::of_text(text, &none, &statistics);
     assert_eq!(elsewhere.as_ref(), Ok(plan));
-    let bad = GatePlan::of_text("[gate]\nmin_efect = 1\n", &statistics);
+    let changed = |key: &str, value: &str| {
+        let changes = [(key.to_owned(), value.to_owned())].into();
+        GatePlan::of_text(text, &changes, &statistics)
+    };
+    let other = changed("gate.min_effect", "7%").expect("good");
+    assert_eq!(other.min_effect, Some(0.07));
+    assert_eq!(other.statistics, plan.statistics);
+    let only = changed("gate.statistics", r#"{ "round_trip.p50" = true }"#).expect("good");
+    assert_eq!(only.statistics.len(), 1);
+    let elsewhere = changed("gates.min_effect", "7%");
+    assert_eq!(elsewhere.as_ref(), Ok(plan), "another table");
+    let bad = GatePlan::of_text("[gate]\nmin_efect = 1\n", &none, &statistics);
     assert!(bad.is_err_and(|error| error.contains("min_efect")));
-    assert_eq!(GatePlan::of_text("", &statistics), Ok(GatePlan::default()));
+    assert_eq!(
+        GatePlan::of_text("", &none, &statistics),
+        Ok(GatePlan::default())
+    );
 }

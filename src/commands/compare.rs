@@ -95,8 +95,7 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
         .extend(refusals.into_iter().map(|r| format!("forced although {r}")));
     super::ci::tell_of_comparison(&comparison);
     if let Some(path) = &options.html {
-        let page = html::comparison(&comparison, &base, &candidate);
-        std::fs::write(path, page).with_context(|| format!("write {}", path.display()))?;
+        save_page(path, &comparison, &base, &candidate)?;
     }
     show(&comparison, options.format, options.look)?;
     Ok(exit(comparison.verdict, options.fail_on))
@@ -104,13 +103,31 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
 
 /// The gate as the scenario of the newest candidate wants it.
 fn gate_of(candidate: &[RunResult], minimum: Option<f64>) -> anyhow::Result<Gate> {
-    let text = (candidate.last()).map_or("", |run| run.scenario.text.as_str());
-    let plan = super::with_statistics(|known| GatePlan::of_text(text, known));
+    let Some(newest) = candidate.last() else {
+        return Ok(Gate::with_minimum(minimum));
+    };
+    let scenario = &newest.scenario;
+    let changes = scenario.changes.clone().unwrap_or_default();
+    let plan = super::with_statistics(|known| GatePlan::of_text(&scenario.text, &changes, known));
     let plan = plan.map_err(anyhow::Error::msg);
     Ok(Gate::of(
         &plan.context("read [gate] of the scenario in the result")?,
         minimum,
     ))
+}
+
+/// Saves the page of a comparison.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn save_page(
+    path: &Path,
+    comparison: &Comparison,
+    base: &[RunResult],
+    candidate: &[RunResult],
+) -> anyhow::Result<()> {
+    let page = html::comparison(comparison, base, candidate);
+    std::fs::write(path, page).with_context(|| format!("write {}", path.display()))
 }
 
 /// Prints it.

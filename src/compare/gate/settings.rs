@@ -123,7 +123,7 @@ impl Question {
     }
 }
 
-/// Of a time: as its metric says; the generator's own lateness is nobody's regression.
+/// Of a time: as its metric says; how long sessions last has no better way.
 fn time_orientation(statistic: &str) -> Option<Better> {
     let (metric, _) = statistic.split_once('.')?;
     match Metric::from_name(metric).map(Metric::orientation) {

@@ -1,23 +1,45 @@
 //! `[gate]`: what decides when runs are compared.
 
+use std::collections::BTreeMap;
+
+use super::super::problem::SourceText;
 use super::super::threshold::{StatisticKind, Statistics};
 use super::super::{GatePlan, GateRule};
 use super::builder::Builder;
 use super::findings::Findings;
 use super::section::Section;
 use super::tree::{Entry, Node, Value};
-use super::{check, plant, tables, value};
+use super::{Overrides, check, overrides, plant, tables, value};
 use crate::metrics::{Metric, Orientation};
 
 impl GatePlan {
-    /// The `[gate]` of a scenario's text, as a result saved it; whatever else stands there is not
-    /// looked at, so that it reads without the scenario's files and environment.
+    /// The `[gate]` of a scenario's text and of what flags changed, as a result saved them; whatever
+    /// else stands there is not looked at, so that it reads without the scenario's files and
+    /// environment.
     ///
     /// # Errors
     /// The first problem of the table.
-    pub fn of_text(text: &str, statistics: &Statistics<'_>) -> Result<Self, String> {
+    pub fn of_text(
+        text: &str,
+        changes: &BTreeMap<String, String>,
+        statistics: &Statistics<'_>,
+    ) -> Result<Self, String> {
         let mut findings = Findings::default();
-        let root = plant(text, &|_| None, &mut findings);
+        let mut root = plant(text, &|_| None, &mut findings);
+        let ours = changes.iter().filter(|(key, _)| {
+            let rest = key.strip_prefix("gate");
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        });
+        let set = ours.map(|(key, value)| (key.clone(), value.clone()));
+        let overrides = Overrides {
+            set: set.collect(),
+            ..Overrides::default()
+        };
+        let mut sources = vec![SourceText {
+            name: String::new(),
+            text: text.to_owned(),
+        }];
+        overrides::apply(&overrides, &mut root, &mut sources, &mut findings);
         // What is wrong elsewhere was none of this table's business when the run was made.
         let mut findings = Findings::default();
         let section = Section::new(&tables::ROOT, &root).child("gate", &tables::GATE);
