@@ -43,12 +43,18 @@ pub struct AbArguments {
     /// What is printed
     #[arg(long, short, default_value = "terminal")]
     pub format: CompareFormat,
+    /// Also save a page with charts of both sides
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Keep every run below this folder [default: results/NAME/TIME-ab]
     #[arg(long, value_name = "DIR", env = "WSBENCH_OUT")]
     pub out: Option<PathBuf>,
     /// Yes, the targets are mine to load (see wsbench run --help)
     #[arg(long, env = "WSBENCH_YES", value_parser = FalseyValueParser::new())]
     pub yes: bool,
+    /// Do not dial each side once before its first run (see wsbench run --help)
+    #[arg(long)]
+    pub no_test_dial: bool,
     #[command(flatten)]
     pub overrides: OverrideArguments,
 }
@@ -70,6 +76,7 @@ pub fn ab(arguments: AbArguments, quiet: bool) -> anyhow::Result<Exit> {
         minimum: arguments.min_effect.map(Ratio::share),
         fail_on: arguments.fail_on.into(),
         format: arguments.format.into(),
+        html: arguments.html,
         out,
         run: commands::run::Options {
             out: None,
@@ -79,7 +86,7 @@ pub fn ab(arguments: AbArguments, quiet: bool) -> anyhow::Result<Exit> {
             verbose: false,
             yes: arguments.yes,
             processes: None,
-            test_dial: true,
+            test_dial: !arguments.no_test_dial,
             baseline: commands::run::BaselineOptions::default(),
             look: super::look(),
         },

@@ -1,5 +1,6 @@
 //! `wsbench run` and `report` as a shell sees them: exit codes, stdout, stderr, signals, files.
 
+mod ab;
 mod bench;
 mod calibrate;
 mod charts;

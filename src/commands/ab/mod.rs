@@ -12,12 +12,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use tokio::sync::mpsc::Receiver;
 
 use crate::commands::ci;
-use crate::commands::compare::{FailOn, Format, exit, show};
+use crate::commands::compare::{self, FailOn, Format, exit, show};
 use crate::commands::run::{self, Finished};
 use crate::compare::course::{Answer, Course, Next, Side, false_alarms, order};
 use crate::compare::gate::{Comparison, Gate, comparable, compare_rounds};
+use crate::engine::run::Interrupt;
 use crate::exit::Exit;
 use crate::result::{RunResult, Verdict};
 use crate::scenario::Scenario;
@@ -49,6 +51,8 @@ pub struct Options {
     pub fail_on: FailOn,
     /// What is printed.
     pub format: Format,
+    /// Also a page with charts of both sides.
+    pub html: Option<PathBuf>,
     /// Keep every run below this folder, as `a/01`, `b/01`, ...
     pub out: PathBuf,
     /// How each run runs.
@@ -58,6 +62,22 @@ pub struct Options {
 /// What ended the rounds before their end.
 enum Cut {
     Interrupted(Exit),
+}
+
+/// What was wished for with Ctrl-C or SIGTERM, between the runs too.
+struct Stop(Receiver<Interrupt>, Option<Exit>);
+
+impl Stop {
+    /// How to end, once somebody has asked for it.
+    fn asked(&mut self) -> Option<Exit> {
+        if self.1.is_none() {
+            self.1 = self.0.try_recv().ok().map(|wish| match wish {
+                Interrupt::Interrupted => Exit::Interrupted,
+                Interrupt::Terminated => Exit::Terminated,
+            });
+        }
+        self.1
+    }
 }
 
 /// Runs the rounds and prints the answer.
@@ -71,6 +91,7 @@ pub fn run(a: &Contender, b: &Contender, options: &Options) -> anyhow::Result<Ex
         }
     }
     let gate = Gate::of(&b.scenario.gate, options.minimum);
+    let mut stop = Stop(run::watch_signals(true)?, None);
     let mut course = Course::new(usize::from(options.rounds), gate.clone());
     let mut rounds = Vec::new();
     loop {
@@ -78,7 +99,7 @@ pub fn run(a: &Contender, b: &Contender, options: &Options) -> anyhow::Result<Ex
         let mut results = [None, None];
         for side in [first, second] {
             let contender = if side == Side::A { a } else { b };
-            match one(contender, side, rounds.len(), options)? {
+            match one(contender, side, rounds.len(), options, &mut stop)? {
                 Ok(result) => results[usize::from(side == Side::B)] = Some(result),
                 Err(Cut::Interrupted(exit)) => return interrupted(&rounds, &gate, options, exit),
             }
@@ -97,7 +118,7 @@ pub fn run(a: &Contender, b: &Contender, options: &Options) -> anyhow::Result<Ex
         }
         match next {
             Next::Round | Next::Confirm => {}
-            Next::Done(answer) => return conclude(&answer, a, b, options),
+            Next::Done(answer) => return conclude(&answer, &rounds, [a, b], options),
         }
     }
 }
@@ -108,12 +129,20 @@ fn one(
     side: Side,
     round: usize,
     options: &Options,
+    stop: &mut Stop,
 ) -> anyhow::Result<Result<RunResult, Cut>> {
-    let service = match &contender.command {
-        Some(command) => Some(Service::start(command, &contender.scenario.target)?),
-        None => None,
-    };
     let name = if side == Side::A { "a" } else { "b" };
+    let of_side = || format!("run side {name} of round {}", round + 1);
+    let mut service = None;
+    if let Some(command) = &contender.command {
+        let target = &contender.scenario.target;
+        let started = Service::start(command, target, &mut || stop.asked().is_some());
+        service = started.with_context(of_side)?;
+    }
+    // Also what was wished for since the run before.
+    if let Some(exit) = stop.asked() {
+        return Ok(Err(Cut::Interrupted(exit)));
+    }
     let mut each = options.run.clone();
     let folder = options.out.join(name).join(format!("{:02}", round + 1));
     each.out = Some(folder);
@@ -124,8 +153,7 @@ fn one(
         exit,
         saved,
         ..
-    } = run::execute(&contender.scenario, &each)
-        .with_context(|| format!("run side {name} of round {}", round + 1))?;
+    } = run::execute(&contender.scenario, &each).with_context(of_side)?;
     if let Some(service) = service {
         service.stop();
     }
@@ -159,8 +187,8 @@ fn say(options: &Options, round: usize, a: &RunResult, b: &RunResult) {
 
 fn conclude(
     answer: &Answer,
-    a: &Contender,
-    b: &Contender,
+    pairs: &[(RunResult, RunResult)],
+    [a, b]: [&Contender; 2],
     options: &Options,
 ) -> anyhow::Result<Exit> {
     let mut comparison = answer.comparison.clone();
@@ -188,8 +216,21 @@ fn conclude(
         comparison.warnings.push(text.to_owned());
     }
     ci::tell_of_comparison(&comparison);
-    show(&comparison, options.format, options.run.look)?;
+    present(&comparison, pairs, options)?;
     Ok(exit(comparison.verdict, options.fail_on))
+}
+
+/// Prints the comparison, and saves its page if that is wanted.
+fn present(
+    comparison: &Comparison,
+    rounds: &[(RunResult, RunResult)],
+    options: &Options,
+) -> anyhow::Result<()> {
+    if let Some(path) = &options.html {
+        let (a, b): (Vec<_>, Vec<_>) = rounds.iter().cloned().unzip();
+        compare::save_page(path, comparison, &a, &b)?;
+    }
+    show(comparison, options.format, options.run.look)
 }
 
 /// What there is, without an answer.
@@ -205,7 +246,7 @@ fn interrupted(
         comparison
             .warnings
             .push(format!("interrupted after {} rounds", rounds.len()));
-        show(&comparison, options.format, options.run.look)?;
+        present(&comparison, rounds, options)?;
     }
     Ok(exit)
 }
@@ -220,7 +261,7 @@ fn null(rounds: &[(RunResult, RunResult)], gate: &Gate, options: &Options) -> an
          regression before any confirmation; what it would have seen stands in the last column",
         rounds.len()
     ));
-    show(&comparison, options.format, options.run.look)?;
+    present(&comparison, rounds, options)?;
     // More than one in twenty: do not stake a release on this machine.
     let trusted = alarms * 20 <= TRIES;
     Ok(if trusted {

@@ -27,8 +27,12 @@ pub(super) struct Service {
 
 impl Service {
     /// Starts `command` with the shell, in a process group of its own, and waits until the target's
-    /// port accepts connections.
-    pub fn start(command: &str, target: &Target) -> anyhow::Result<Self> {
+    /// port accepts connections; nothing if `stopped` says meanwhile that nobody wants it any more.
+    pub fn start(
+        command: &str,
+        target: &Target,
+        stopped: &mut dyn FnMut() -> bool,
+    ) -> anyhow::Result<Option<Self>> {
         let address = address(target)?;
         if TcpStream::connect(&address).is_ok() {
             bail!(
@@ -51,11 +55,18 @@ impl Service {
         let deadline = Instant::now() + UP;
         loop {
             if TcpStream::connect(&address).is_ok() {
-                return Ok(service);
+                return Ok(Some(service));
             }
             if let Ok(Some(status)) = service.child.try_wait() {
                 service.ended = true;
-                bail!("`{command}` ended ({status}) before {address} accepted a connection");
+                bail!(
+                    "`{command}` ended ({status}) before {address} accepted a connection\n\
+                     hint: it has to stay in the foreground and serve the scenario's target, \
+                     ws://{address}; what it says goes to stderr here"
+                );
+            }
+            if stopped() {
+                return Ok(None);
             }
             if Instant::now() > deadline {
                 bail!(
