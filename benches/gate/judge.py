@@ -30,7 +30,7 @@ VARIANTS = {
     "same": (None, ["--delay", "4ms"], None, None),
     "again": ("same", ["--delay", "4ms"], False, 0.05),
     "median+2%": ("same", ["--delay", "4080us"], False, 0.0),
-    "median+10%": ("same", ["--delay", "4450us"], True, 0.9),
+    "median+10%": ("same", ["--delay", "4400us"], True, 0.9),
     "tail": (None, ["--delay", "4ms", *STALL, "20ms"], None, None),
     "tail+20%": ("tail", ["--delay", "4ms", *STALL, "24ms"], True, 0.9),
     "closed": (None, ["--delay", "4ms"], None, None),
@@ -69,8 +69,27 @@ def record(args):
         print("round %d of %d" % (number + 1, args.rounds), flush=True)
 
 
+def gated(args, run):
+    """A copy of a result that was run with --set KEY=VALUE of the gate; made once."""
+    copy = os.path.join(run, "gate " + args.gate.replace("/", "_"))
+    if not os.path.exists(copy):
+        with open(os.path.join(run, "result.json")) as file:
+            result = json.load(file)
+        key, value = args.gate.split("=", 1)
+        result["scenario"].setdefault("changes", {})[key] = value
+        os.mkdir(copy)
+        with open(os.path.join(copy, "result.json"), "w") as file:
+            json.dump(result, file)
+    return copy
+
+
 def compare(args, base, candidate):
-    command = [args.wsbench, "compare", "--paired", "--format", "json", *base, "--", *candidate]
+    if args.gate:
+        candidate = [gated(args, run) for run in candidate]
+    pairs = [] if args.unpaired else ["--paired"]
+    if args.min_effect:
+        pairs += ["--min-effect", args.min_effect]
+    command = [args.wsbench, "compare", *pairs, "--format", "json", *base, "--", *candidate]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     return json.loads(run.stdout)
 
@@ -120,6 +139,9 @@ def main():
     parser.add_argument("--tries", type=int, default=100)
     parser.add_argument("--of", type=int, default=10)
     parser.add_argument("--wsbench", default="target/release/wsbench")
+    parser.add_argument("--unpaired", action="store_true", help="as sets of runs, not as rounds")
+    parser.add_argument("--min-effect", help="a minimum effect instead of the default 5%%, e.g. 15%%")
+    parser.add_argument("--gate", metavar="KEY=VALUE", help="as if run with --set of this key of [gate]")
     parser.add_argument("--save", action="store_true")
     args = parser.parse_args()
     {"record": record, "judge": judge}[args.what](args)

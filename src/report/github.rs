@@ -54,6 +54,7 @@ fn changes(lines: &mut Lines, against: &Comparison) {
         let sentence = comparison::junit::sentence(change);
         match change.word {
             Word::Improved | Word::Unchanged => {}
+            Word::Inconclusive if change.not_worse => {}
             Word::Regressed if against.verdict == Verdict::Fail => lines.error(&sentence),
             Word::Regressed | Word::Inconclusive => lines.warning(&sentence),
         }

@@ -4,7 +4,9 @@
 //! the minimum effect and (b) it differs from no change at all with the whole family of gated
 //! statistics controlled by Holm's procedure. It is **unchanged** when the interval lies wholly
 //! within the minimum effect (an equivalence test). Everything else is **inconclusive**: the data
-//! cannot tell, and the report says what they could have told ([`Change::detectable`]).
+//! cannot tell, and the report says what they could have told ([`Change::detectable`]). A gate asks
+//! whether anything got worse: what may be better or the same, but not worse ([`Change::not_worse`]),
+//! passes.
 //!
 //! The unit is the run, or the round of an `ab`; see [`evidence`] for what happens with single runs.
 
@@ -71,6 +73,8 @@ pub struct Change {
     pub basis: Basis,
     /// What became of it.
     pub word: Word,
+    /// The interval excludes that it is worse by more than the minimum effect.
+    pub not_worse: bool,
 }
 
 /// A statistic that cannot be compared, and why.
@@ -95,7 +99,7 @@ pub struct Comparison {
     pub omitted: Vec<Omitted>,
     /// What a reader should know: single runs, invalid runs, different environments.
     pub warnings: Vec<String>,
-    /// Of the gated changes: regressed fails, inconclusive stays so.
+    /// Of the gated changes: regressed fails, what may be worse is inconclusive.
     pub verdict: Verdict,
 }
 
@@ -188,6 +192,7 @@ fn change(question: &Question, evidence: evidence::Evidence, p: f64) -> Change {
         p,
         basis: evidence.basis,
         word,
+        not_worse: is_not_worse(&difference, question),
     }
 }
 
@@ -207,7 +212,18 @@ fn word(difference: &Difference, question: &Question, p: f64) -> Word {
     }
 }
 
-/// A regression is an answer; so is "unchanged" for all. Anything open stays open.
+/// Whether the worse end of the interval lies within the minimum effect (non-inferiority).
+fn is_not_worse(difference: &Difference, question: &Question) -> bool {
+    let (low, high) = difference.interval(1.0 - 2.0 * LEVEL);
+    let limit = question.scale.inside(question.minimum, question.better);
+    match question.better {
+        Better::Lower => high <= limit,
+        Better::Higher => low >= limit,
+    }
+}
+
+/// A regression is an answer; so is that nothing got worse, whether or not it got better. What may
+/// be worse stays open.
 fn verdict(changes: &[Change], omitted: &[Omitted], gate: &Gate) -> Verdict {
     let gated = |statistic: &str| {
         let mut questions = gate.questions.iter();
@@ -215,6 +231,7 @@ fn verdict(changes: &[Change], omitted: &[Omitted], gate: &Gate) -> Verdict {
     };
     let of_changes = changes.iter().filter(|c| c.gated).map(|c| match c.word {
         Word::Improved | Word::Unchanged => Verdict::Pass,
+        Word::Inconclusive if c.not_worse => Verdict::Pass,
         Word::Inconclusive => Verdict::Inconclusive,
         Word::Regressed => Verdict::Fail,
     });

@@ -54,6 +54,22 @@ pub enum Scale {
 }
 
 impl Scale {
+    /// Of a statistic in this base unit: shares may be zero.
+    pub fn of_unit(unit: &str) -> Self {
+        match unit {
+            "ratio" => Self::Difference,
+            _ => Self::Ratio,
+        }
+    }
+
+    /// A value in a reader's terms on the scale of the evidence; undoes [`Scale::outside`].
+    pub fn inwards(self, value: f64) -> f64 {
+        match self {
+            Self::Ratio => value.ln_1p(),
+            Self::Difference => value,
+        }
+    }
+
     /// The smallest and largest change that does not count, on the scale of the evidence. Symmetric
     /// as ratios: 1/1.05 and 1.05.
     pub fn limits(self, minimum: f64) -> (f64, f64) {

@@ -70,6 +70,30 @@ fn the_four_words() {
 }
 
 #[test]
+fn what_may_be_better_but_not_worse_passes_and_what_may_be_worse_does_not() {
+    let mut gate = Gate::default();
+    gate.questions.retain(|q| q.statistic == "round_trip.p50");
+    for (median, verdict) in [(0.95, Verdict::Pass), (1.05, Verdict::Inconclusive)] {
+        let base = runs(1.0, 8, 0.01, 1);
+        let comparison = compare(&base, &runs(median, 8, 0.01, 2), &gate);
+        let change = &comparison.changes[0];
+        assert_eq!(change.word, Word::Inconclusive, "{median}");
+        assert_eq!(change.not_worse, verdict == Verdict::Pass, "{median}");
+        assert_eq!(comparison.verdict, verdict, "{median}");
+    }
+    gate.questions = vec![Question::about("replies.rate", None, true).expect("known")];
+    let of = |replies: [u64; 6]| replies.map(|replies| run(1.0, 4.0, replies));
+    let base = of([10_000, 10_010, 9_990, 10_000, 10_020, 9_980]);
+    for (centre, verdict) in [(10_500, Verdict::Pass), (9_520, Verdict::Inconclusive)] {
+        let noise = [-60, 60, -30, 30, 0, 10];
+        let candidate = of(noise.map(|n| (centre + n) as u64));
+        let comparison = compare(&base, &candidate, &gate);
+        assert_eq!(comparison.changes[0].word, Word::Inconclusive, "{centre}");
+        assert_eq!(comparison.verdict, verdict, "{centre}");
+    }
+}
+
+#[test]
 fn a_higher_rate_is_better() {
     let gate = Gate::default();
     let of = |replies: u64| {

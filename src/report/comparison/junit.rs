@@ -13,7 +13,7 @@ pub fn render(comparison: &Comparison) -> String {
     junit::write(&report)
 }
 
-/// A suite of its own. Regressed is a failure, inconclusive is skipped: neither passes silently.
+/// A suite of its own. Regressed is a failure, what may be worse is skipped: neither passes silently.
 pub fn suite(comparison: &Comparison) -> TestSuite {
     let mut suite = TestSuite::new("wsbench compare");
     for change in comparison.changes.iter().filter(|c| c.gated) {
@@ -36,6 +36,7 @@ pub fn suite(comparison: &Comparison) -> TestSuite {
 fn status(change: &Change) -> TestCaseStatus {
     match change.word {
         Word::Improved | Word::Unchanged => TestCaseStatus::success(),
+        Word::Inconclusive if change.not_worse => TestCaseStatus::success(),
         Word::Inconclusive => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(sentence(change));

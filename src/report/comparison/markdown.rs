@@ -1,6 +1,6 @@
 //! A comparison for a pull request.
 
-use super::{because, detectable, grounds, interval, signed, value, word};
+use super::{advice, because, detectable, grounds, interval, signed, value, word};
 use crate::compare::gate::Comparison;
 use crate::report::markdown::{cell, table};
 
@@ -45,6 +45,9 @@ pub fn render(comparison: &Comparison) -> String {
     }
     for warning in &comparison.warnings {
         text += &format!("> **warning** {}\n\n", cell(warning));
+    }
+    for line in advice(comparison) {
+        text += &format!("- {}\n", cell(&line));
     }
     text += &format!("{}.\n", cell(&grounds(comparison)));
     text

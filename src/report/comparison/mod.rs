@@ -1,5 +1,6 @@
 //! A comparison in words and figures, for every output.
 
+mod advice;
 pub mod junit;
 pub mod markdown;
 
@@ -7,6 +8,8 @@ use crate::compare::gate::{Basis, Better, Change, Comparison, Word};
 use crate::result::Verdict;
 
 use super::view::{millis, percent, rate};
+
+pub use advice::advice;
 
 /// The word as people read it.
 pub fn word(word: Word) -> &'static str {
@@ -77,16 +80,31 @@ pub fn because(comparison: &Comparison) -> String {
             .map(|c| c.statistic.as_str())
             .collect()
     };
-    let (regressed, open) = (of(Word::Regressed), of(Word::Inconclusive));
+    let regressed = of(Word::Regressed);
+    let (fine, open): (Vec<_>, Vec<_>) = (comparison.changes.iter())
+        .filter(|c| c.gated && c.word == Word::Inconclusive)
+        .partition(|c| c.not_worse);
+    let names = |of: &[&Change]| -> String {
+        let names: Vec<_> = of.iter().map(|c| c.statistic.as_str()).collect();
+        names.join(", ")
+    };
     let improved = of(Word::Improved);
     match comparison.verdict {
         Verdict::Invalid => "most runs of a side cannot be believed".to_owned(),
         Verdict::Fail => format!("regressed: {}", regressed.join(", ")),
-        Verdict::Pass if improved.is_empty() => "nothing regressed, nothing improved".to_owned(),
-        Verdict::Pass => format!("nothing regressed; improved: {}", improved.join(", ")),
+        Verdict::Pass => {
+            let mut text = match improved.is_empty() {
+                true => "nothing regressed, nothing improved".to_owned(),
+                false => format!("nothing regressed; improved: {}", improved.join(", ")),
+            };
+            if !fine.is_empty() {
+                text += &format!("; not worse, perhaps better: {}", names(&fine));
+            }
+            text
+        }
         _ if comparison.changes.is_empty() => "nothing could be compared".to_owned(),
         _ if open.is_empty() => "some statistics could not be compared".to_owned(),
-        _ => format!("the data cannot tell for {}", open.join(", ")),
+        _ => format!("the data cannot tell for {}", names(&open)),
     }
 }
 

@@ -5,7 +5,9 @@ use anstyle::Style;
 use super::Look;
 use super::page::{BAD, BOLD, DIM, GOOD, Page, WARN};
 use crate::compare::gate::{Change, Comparison, Word};
-use crate::report::comparison::{because, detectable, grounds, interval, signed, value, word};
+use crate::report::comparison::{
+    advice, because, detectable, grounds, interval, signed, value, word,
+};
 use crate::report::table::Table;
 use crate::report::view;
 use crate::result::{RunResult, Verdict};
@@ -51,6 +53,9 @@ fn page(comparison: &Comparison, look: Look) -> Page {
     }
     for warning in &comparison.warnings {
         page.line(WARN, &format!("warning: {warning}"));
+    }
+    for line in advice(comparison) {
+        page.line(DIM, &format!("hint: {line}"));
     }
     let sees = "sees: the smallest change for the worse that 80 of 100 such comparisons would find";
     page.line(DIM, &format!("{}; {sees}", grounds(comparison)));
