@@ -20,6 +20,7 @@ pub fn judge(threshold: &Threshold, summary: &Summary, storms: &[StormReport]) -
         value: statistic.and_then(|statistic| statistic.value),
         unit: statistic.map_or(Kind::Count, |s| s.kind).unit().to_owned(),
         censored: statistic.is_some_and(|statistic| statistic.censored),
+        few_samples: summary.few_samples(&threshold.name),
         state: statistic.map_or(ThresholdState::NoData, |s| state(threshold, s)),
     }
 }
@@ -82,6 +83,22 @@ mod tests {
         }
         let after = [(Metric::RoundTrip, Duration::from_secs(5))].into();
         Summary::new(&sheet, Duration::from_secs(1), &after, &str::to_owned)
+    }
+
+    #[test]
+    fn a_quantile_of_few_samples_is_judged_and_says_so() {
+        let summary = summary();
+        let of = |name: &str| judge(&threshold(name, Comparison::Less, 1.0), &summary, &[]);
+        assert_eq!(of("round_trip.p99").few_samples, Some(4));
+        assert_eq!(of("round_trip.p99").state, ThresholdState::Fail);
+        for enough in [
+            "round_trip.p50",
+            "round_trip.max",
+            "messages.sent",
+            "no.such",
+        ] {
+            assert_eq!(of(enough).few_samples, None, "{enough}");
+        }
     }
 
     #[test]

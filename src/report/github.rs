@@ -138,6 +138,7 @@ mod tests {
             value: Some(0.0612),
             unit: "s".to_owned(),
             censored: false,
+            few_samples: None,
             state,
         };
         result.thresholds = vec![

@@ -5,8 +5,6 @@
 use std::borrow::Cow;
 
 use crate::metrics::Counter;
-use crate::metrics::histogram::is_supported;
-use crate::result::summary::QUANTILES;
 use crate::result::text::printable;
 use crate::result::{MetricSummary, RunResult, Stall, ThresholdOutcome, ThresholdState, Verdict};
 
@@ -122,10 +120,8 @@ pub const FIGURES: [&str; 6] = ["n", "p50", "p90", "p99", "p99.9", "max"];
 /// Samples and the quantiles a person reads, in ms; `-` where the samples do not carry a quantile,
 /// `> 5 s` where it falls among unanswered messages.
 pub fn figures(metric: &MetricSummary) -> [String; 6] {
-    let all = metric.count + metric.censored_count;
     let figure = |name: &str| {
-        let q = QUANTILES.iter().find(|(known, _)| *known == name);
-        let supported = q.is_none_or(|(_, q)| is_supported(*q, all));
+        let supported = metric.supports(name);
         match metric.figure(name) {
             Some((value, true)) if supported => more_than(value),
             Some((value, false)) if supported => millis(value),
@@ -166,7 +162,7 @@ pub fn limits(result: &RunResult) -> Option<String> {
 
 /// The value a threshold was judged by.
 pub fn threshold_value(outcome: &ThresholdOutcome) -> String {
-    match (outcome.value, outcome.unit.as_str()) {
+    let value = match (outcome.value, outcome.unit.as_str()) {
         (None, _) => "no data".to_owned(),
         (Some(value), "s") if outcome.censored => more_than(value * 1e3),
         (Some(value), "s") => format!("{} ms", millis(value * 1e3)),
@@ -174,6 +170,10 @@ pub fn threshold_value(outcome: &ThresholdOutcome) -> String {
         (Some(value), "per_s") => rate(value),
         (Some(value), "number") => number(value),
         (Some(value), _) => count(value.max(0.0) as u64),
+    };
+    match outcome.few_samples {
+        Some(samples) => format!("{value} (of only {} samples)", count(samples)),
+        None => value,
     }
 }
 

@@ -71,6 +71,9 @@ pub struct ThresholdOutcome {
     /// `value` is only a lower bound: the quantile falls among unanswered messages.
     #[serde(default)]
     pub censored: bool,
+    /// So few samples that a value of this quantile is chance (the summary shows none): so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub few_samples: Option<u64>,
     /// How it came out.
     pub state: ThresholdState,
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{Counter, Histogram, HistogramError, Metric, Quantile, Sheet, sheet::Tally};
+use crate::metrics::{
+    Counter, Histogram, HistogramError, Metric, Quantile, Sheet, is_supported, sheet::Tally,
+};
 
 use super::text::printable;
 
@@ -123,6 +125,13 @@ impl Summary {
             let histogram = measured.histogram(*metric);
             summary.histogram = histogram.map(Histogram::encode).unwrap_or_default();
         }
+    }
+
+    /// How many samples a quantile rests on (`round_trip.p99`), when they are too few for it.
+    pub fn few_samples(&self, statistic: &str) -> Option<u64> {
+        let (metric, quantile) = statistic.split_once('.')?;
+        let summary = self.metrics.get(&Metric::from_name(metric)?)?;
+        (!summary.supports(quantile)).then_some(summary.count + summary.censored_count)
     }
 
     /// The value of a counter.
@@ -254,6 +263,13 @@ impl MetricSummary {
             true => Duration::try_from_secs_f64(self.max / 1e3).unwrap_or_default(),
             false => Duration::ZERO,
         }
+    }
+
+    /// Whether there are samples enough for the named quantile: a value of the others is chance.
+    pub fn supports(&self, name: &str) -> bool {
+        let quantile = QUANTILES.iter().find(|(known, _)| *known == name);
+        let all = self.count + self.censored_count;
+        quantile.is_none_or(|(_, q)| is_supported(*q, all))
     }
 
     /// The named quantile (`p50` to `p999`) or `max` in ms, and whether it is only a lower bound.

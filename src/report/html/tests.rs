@@ -23,6 +23,7 @@ fn rich() -> RunResult {
         value: Some(0.002),
         unit: "s".to_owned(),
         censored: false,
+        few_samples: None,
         state,
     };
     result.thresholds = vec![

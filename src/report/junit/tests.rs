@@ -13,6 +13,7 @@ fn outcome(name: &str, state: ThresholdState) -> ThresholdOutcome {
         value: Some(0.0612),
         unit: "s".to_owned(),
         censored: false,
+        few_samples: None,
         state,
     }
 }

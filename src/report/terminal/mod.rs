@@ -178,6 +178,7 @@ mod tests {
             value,
             unit: "s".to_owned(),
             censored: false,
+            few_samples: None,
             state,
         }
     }
