@@ -68,10 +68,7 @@ pub fn of_sets(
     candidate: &[RunResult],
     question: &Question,
 ) -> Result<Evidence, String> {
-    let (a, b) = (
-        values(base, question, "base")?,
-        values(candidate, question, "candidate")?,
-    );
+    let (a, b) = both(base, candidate, question)?;
     let (difference, basis) = match (a.len(), b.len()) {
         (n, m) if n >= 2 && m >= 2 && n + m >= 5 => (Difference::of_sets(&a, &b), Basis::Runs),
         (n, 1) if n >= 3 => (Difference::of_one(&a, b[0]), Basis::OneNewRun),
@@ -103,10 +100,7 @@ pub fn of_rounds(
         return Err("fewer than three rounds".to_owned());
     }
     let (base, candidate): (Vec<_>, Vec<_>) = rounds.iter().map(|(a, b)| (a, b)).unzip();
-    let (a, b) = (
-        values(base, question, "base")?,
-        values(candidate, question, "candidate")?,
-    );
+    let (a, b) = both(base, candidate, question)?;
     let pairs: Vec<_> = a.iter().copied().zip(b.iter().copied()).collect();
     let difference = Difference::of_pairs(&pairs).ok_or("too few rounds")?;
     Ok(evidence(&a, &b, question, difference, Basis::Rounds))
@@ -144,7 +138,24 @@ fn at_least_a_step(difference: Difference, question: &Question) -> Difference {
     }
 }
 
-/// One value a run, on the question's scale.
+/// The values of both sides: of every run, or of none on either side.
+fn both<'a>(
+    base: impl IntoIterator<Item = &'a RunResult>,
+    candidate: impl IntoIterator<Item = &'a RunResult>,
+    question: &Question,
+) -> Result<(Vec<f64>, Vec<f64>), String> {
+    let a = values(base, question, "base")?;
+    let b = values(candidate, question, "candidate")?;
+    match (a.len(), b.len()) {
+        (0, 0) => Err(String::new()),
+        // What a side has lost altogether must not go unseen.
+        (0, _) => Err("the base has none, or too few samples".to_owned()),
+        (_, 0) => Err("the candidate has none, or too few samples".to_owned()),
+        _ => Ok((a, b)),
+    }
+}
+
+/// One value a run, on the question's scale; empty when no run has any.
 fn values<'a>(
     runs: impl IntoIterator<Item = &'a RunResult>,
     question: &Question,
@@ -159,8 +170,7 @@ fn values<'a>(
         }
     }
     match (values.len(), without) {
-        (_, 0) => Ok(values),
-        (0, _) => Err(String::new()),
+        (_, 0) | (0, _) => Ok(values),
         (_, without) => Err(format!("{without} runs of the {side} have too few samples")),
     }
 }

@@ -323,3 +323,32 @@ fn a_setting_by_flag_makes_another_question_and_another_target_does_not() {
         "not known to differ"
     );
 }
+
+#[test]
+fn what_one_side_has_lost_altogether_is_not_passed() {
+    let gate = Gate::default();
+    let base = runs(1.0, 5, 0.005, 1);
+    let mut mute = runs(1.0, 5, 0.005, 1);
+    for run in &mut mute {
+        run.summary.metrics.clear();
+    }
+    for (base, candidate, side) in [(&base, &mute, "candidate"), (&mute, &base, "base")] {
+        let comparison = compare(base, candidate, &gate);
+        let omitted = comparison.omitted.iter();
+        let found = omitted.filter(|o| o.statistic == "round_trip.p50");
+        let reasons: Vec<_> = found.map(|o| o.reason.as_str()).collect();
+        assert_eq!(
+            reasons,
+            [format!("the {side} has none, or too few samples")]
+        );
+        assert_eq!(comparison.verdict, Verdict::Inconclusive);
+    }
+    let rounds: Vec<_> = base.iter().cloned().zip(mute.iter().cloned()).collect();
+    assert_eq!(
+        compare_rounds(&rounds, &gate).verdict,
+        Verdict::Inconclusive
+    );
+    // A metric that neither has is nobody's question.
+    let alike = compare(&mute, &mute, &gate);
+    assert!(alike.omitted.is_empty(), "{:?}", alike.omitted);
+}
