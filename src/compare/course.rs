@@ -267,4 +267,60 @@ mod tests {
             .collect();
         assert_eq!(gate::compare_rounds(&worse, &gate()).verdict, Verdict::Fail);
     }
+
+    /// A comparison of one gated statistic.
+    fn of_one(word: Word, p: f64, better: gate::Better, change: f64) -> Comparison {
+        let same = compare_same();
+        let one = gate::Change {
+            word,
+            p,
+            better,
+            change,
+            statistic: "x".to_owned(),
+            ..same.changes[0].clone()
+        };
+        Comparison {
+            changes: vec![one],
+            verdict: Verdict::Pass,
+            ..same
+        }
+    }
+
+    fn compare_same() -> Comparison {
+        let round = || (run(1.0, 4.0, 10_000), run(1.0, 4.0, 10_000));
+        gate::compare_rounds(&[round(), round(), round()], &gate())
+    }
+
+    #[test]
+    fn a_look_before_the_end_believes_only_what_is_very_sure() {
+        for (word, p, clear) in [
+            (Word::Unchanged, 1.0, true),
+            (Word::Inconclusive, 0.000_1, false),
+            (Word::Regressed, 0.000_1, true),
+            (Word::Regressed, 0.01, false),
+            (Word::Improved, 0.000_1, true),
+            (Word::Improved, 0.01, false),
+        ] {
+            let comparison = of_one(word, p, gate::Better::Lower, 0.0);
+            assert_eq!(is_clear(&comparison), clear, "{word:?} {p}");
+        }
+    }
+
+    #[test]
+    fn fresh_rounds_confirm_only_what_lies_beyond_the_minimum() {
+        use gate::Better::{Higher, Lower};
+        for (better, change, confirms) in [
+            (Lower, 0.06, true),
+            (Lower, 0.04, false),
+            (Lower, -0.5, false),
+            // 1 / 1.05 is 4.76 % less.
+            (Higher, -0.05, true),
+            (Higher, -0.047, false),
+            (Higher, 0.5, false),
+        ] {
+            let fresh = of_one(Word::Inconclusive, 0.5, better, change);
+            assert_eq!(is_beyond(&fresh, "x"), confirms, "{better:?} {change}");
+            assert!(!is_beyond(&fresh, "y"));
+        }
+    }
 }

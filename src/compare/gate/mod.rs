@@ -1,8 +1,9 @@
 //! Two sets of results against each other: what changed, by how much, and how sure that is.
 //!
-//! A change is called **regressed** or **improved** only if (a) its 95 % interval lies wholly beyond
-//! the minimum effect and (b) it differs from no change at all with the whole family of gated
-//! statistics controlled by Holm's procedure. It is **unchanged** when the interval lies wholly
+//! A change is called **regressed** or **improved** only if its 95 % interval lies wholly beyond
+//! the minimum effect, and still does with the whole family of gated statistics controlled by Holm's
+//! procedure: that even one of them is called so although its true change is within the minimum
+//! effect has a probability below 5 % (2.5 % for the worse). It is **unchanged** when the interval lies wholly
 //! within the minimum effect (an equivalence test). Everything else is **inconclusive**: the data
 //! cannot tell, and the report says what they could have told ([`Change::detectable`]). A gate asks
 //! whether anything got worse: what may be better or the same, but not worse ([`Change::not_worse`]),
@@ -137,18 +138,10 @@ fn conclude(
             }),
         }
     }
-    let gated = found.iter().filter(|(question, _)| question.gated);
-    let p: Vec<f64> = gated.map(|(_, e)| two_sided(&e.difference)).collect();
-    let mut adjusted = holm(&p).into_iter();
-    let changes: Vec<Change> = (found.into_iter())
-        .map(|(question, evidence)| {
-            let own = two_sided(&evidence.difference);
-            let p = match question.gated {
-                true => adjusted.next().unwrap_or(own),
-                false => own,
-            };
-            change(question, evidence, p)
-        })
+    let p = of_family(&found, |_, difference| two_sided(difference));
+    let beyond = of_family(&found, |question, difference| beyond(difference, question));
+    let changes: Vec<Change> = (found.into_iter().zip(p).zip(beyond))
+        .map(|(((question, evidence), p), beyond)| change(question, evidence, p, beyond))
         .collect();
     let believed = comparable::is_believed(base) && comparable::is_believed(candidate);
     let verdict = match believed {
@@ -165,17 +158,40 @@ fn conclude(
     }
 }
 
+/// A p-value of each, those of gated statistics adjusted for all of them.
+fn of_family(
+    found: &[(&Question, evidence::Evidence)],
+    p: impl Fn(&Question, &Difference) -> f64,
+) -> Vec<f64> {
+    let own: Vec<f64> = found.iter().map(|(q, e)| p(q, &e.difference)).collect();
+    let gated = found.iter().zip(&own).filter(|((q, _), _)| q.gated);
+    let gated: Vec<f64> = gated.map(|(_, p)| *p).collect();
+    let mut adjusted = holm(&gated).into_iter();
+    let each = found.iter().zip(own);
+    each.map(|((question, _), own)| match question.gated {
+        true => adjusted.next().unwrap_or(own),
+        false => own,
+    })
+    .collect()
+}
+
+/// One-sided p of a change that is no larger than the minimum effect, in the direction seen.
+fn beyond(difference: &Difference, question: &Question) -> f64 {
+    let (down, up) = question.scale.limits(question.minimum);
+    difference.p_above(up).min(difference.p_below(down))
+}
+
 fn two_sided(difference: &Difference) -> f64 {
     let above = difference.p_above(0.0);
     (2.0 * above.min(difference.p_below(0.0))).min(1.0)
 }
 
-fn change(question: &Question, evidence: evidence::Evidence, p: f64) -> Change {
+fn change(question: &Question, evidence: evidence::Evidence, p: f64, beyond: f64) -> Change {
     let difference = evidence.difference;
     let scale = question.scale;
     let (low, high) = difference.interval(1.0 - 2.0 * LEVEL);
     let worse_limit = scale.inside(question.minimum, question.better);
-    let word = word(&difference, question, p);
+    let word = word(&difference, question, beyond);
     let detectable = difference.detectable(worse_limit.abs(), LEVEL, POWER);
     Change {
         statistic: question.statistic.clone(),
@@ -197,11 +213,11 @@ fn change(question: &Question, evidence: evidence::Evidence, p: f64) -> Change {
 }
 
 /// See the module's description.
-fn word(difference: &Difference, question: &Question, p: f64) -> Word {
+fn word(difference: &Difference, question: &Question, beyond: f64) -> Word {
     let scale = question.scale;
     let (low, high) = difference.interval(1.0 - 2.0 * LEVEL);
     let (down, up) = scale.limits(question.minimum);
-    let differs = p < 2.0 * LEVEL;
+    let differs = beyond < LEVEL;
     match question.better {
         _ if low >= down && high <= up => Word::Unchanged,
         Better::Lower if differs && low > up => Word::Regressed,

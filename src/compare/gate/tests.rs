@@ -352,3 +352,72 @@ fn what_one_side_has_lost_altogether_is_not_passed() {
     let alike = compare(&mute, &mute, &gate);
     assert!(alike.omitted.is_empty(), "{:?}", alike.omitted);
 }
+
+#[test]
+fn intervals_rest_on_what_the_number_of_runs_can_show() {
+    let gate = Gate::default();
+    for (base, candidate, basis) in [
+        (1, 1, Basis::SingleRuns),
+        (2, 1, Basis::SingleRuns),
+        (1, 2, Basis::SingleRuns),
+        (2, 2, Basis::SingleRuns),
+        (2, 3, Basis::Runs),
+        (3, 2, Basis::Runs),
+        (3, 1, Basis::OneNewRun),
+        (1, 3, Basis::OneNewRun),
+    ] {
+        let comparison = compare(
+            &runs(1.0, base, 0.01, 1),
+            &runs(1.0, candidate, 0.01, 2),
+            &gate,
+        );
+        let bases = comparison.changes.iter().map(|change| change.basis);
+        assert!(
+            bases.into_iter().all(|b| b == basis),
+            "{base} {candidate}: {basis:?}"
+        );
+    }
+    let round = || (run(1.0, 4.0, 10_000), run(1.0, 4.0, 10_000));
+    let of = |count: usize| compare_rounds(&(0..count).map(|_| round()).collect::<Vec<_>>(), &gate);
+    assert!(of(2).changes.is_empty(), "two rounds show no spread");
+    assert_eq!(of(3).changes[0].basis, Basis::Rounds);
+}
+
+#[test]
+fn a_change_in_either_direction_is_asked_about() {
+    for value in [1.0, -1.0] {
+        let difference = Difference {
+            value,
+            error: 1.0,
+            freedom: 9.0,
+        };
+        // scipy: 2 * t.sf(1, 9)
+        assert!((two_sided(&difference) - 0.343_436).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn runs_alike_to_the_last_digit_are_not_certain() {
+    let same: Vec<_> = (0..4).map(|_| run(1.0, 4.0, 10_000)).collect();
+    let comparison = compare(&same, &same, &Gate::default());
+    for change in &comparison.changes {
+        assert!(change.low < 0.0 && change.high > 0.0, "{change:?}");
+    }
+}
+
+#[test]
+fn the_rate_of_a_schedule_is_held_to_the_schedule_and_that_of_a_closed_loop_is_not() {
+    let of = |replies: u64, closed_loop: bool| {
+        let mut run = run(1.0, 4.0, replies);
+        run.validity.closed_loop = closed_loop;
+        [run]
+    };
+    for (closed_loop, word) in [(false, Word::Regressed), (true, Word::Inconclusive)] {
+        let comparison = compare(
+            &of(10_000, closed_loop),
+            &of(9_000, closed_loop),
+            &Gate::default(),
+        );
+        assert_eq!(word_of(&comparison, "replies.rate"), word, "{closed_loop}");
+    }
+}

@@ -9,7 +9,7 @@ use super::template::Page;
 use crate::compare::gate::{Change, Comparison, Word};
 use crate::metrics::{Histogram, Metric};
 use crate::report::comparison::{
-    because, detectable, grounds, interval, signed, value, word as in_words,
+    advice, because, detectable, grounds, interval, signed, value, word as in_words,
 };
 use crate::result::RunResult;
 
@@ -80,6 +80,8 @@ fn verdict(comparison: &Comparison, base: &[RunResult]) -> Element {
     let mut reasons: Vec<Element> = decisive.map(reason).collect();
     let warnings = comparison.warnings.iter();
     reasons.extend(warnings.map(|text| Element::new("li").class("warning").text(text)));
+    let hints = advice(comparison).into_iter();
+    reasons.extend(hints.map(|text| Element::new("li").text(text)));
     let list = (!reasons.is_empty()).then(|| Element::new("ul").class("reasons").children(reasons));
     Element::new("header")
         .class(comparison.verdict.name())
