@@ -7,6 +7,10 @@ use crate::report::view::count;
 const MOST: usize = 3;
 /// Nobody makes more runs than this for one answer.
 const MOST_RUNS: f64 = 200.0;
+/// Nor gates with a minimum effect above this, of times and rates.
+const WIDEST: f64 = 0.5;
+/// The same of shares.
+const WIDEST_SHARE: f64 = 0.05;
 
 /// A line for each gated statistic that is open.
 pub fn advice(comparison: &Comparison) -> Vec<String> {
@@ -18,24 +22,31 @@ pub fn advice(comparison: &Comparison) -> Vec<String> {
 
 fn line(change: &Change, runs: usize) -> String {
     let name = &change.statistic;
-    let minimum = enough(change);
-    let wider =
-        format!("a minimum effect of {minimum} ([gate.statistics] \"{name}\" = \"{minimum}\")");
     let unit = match change.basis {
         Basis::Rounds => "rounds",
-        Basis::Runs => "runs of each side",
-        // What one more run would bring is not known.
-        Basis::OneNewRun | Basis::SingleRuns => {
-            return format!("{name}: several runs of each side would tell more, or {wider}");
-        }
+        Basis::Runs | Basis::OneNewRun | Basis::SingleRuns => "runs of each side",
     };
-    match needed(change, runs) {
+    // What one more run would bring is not known before there are a few.
+    let few = matches!(change.basis, Basis::OneNewRun | Basis::SingleRuns);
+    let more = match needed(change, runs) {
+        _ if few => Some(format!("several {unit} would tell more")),
         Some(needed) => {
             let needed = count(needed);
-            format!("{name}: about {needed} {unit} as noisy as these would tell, or {wider}")
+            Some(format!(
+                "about {needed} {unit} as noisy as these would tell"
+            ))
         }
-        None => {
-            format!("{name}: it is too noisy, or too close to the limit, for more runs; {wider}")
+        None => None,
+    };
+    let wider = enough(change).map(|minimum| {
+        format!("a minimum effect of {minimum} ([gate.statistics] \"{name}\" = \"{minimum}\")")
+    });
+    match (more, wider) {
+        (Some(more), Some(wider)) => format!("{name}: {more}, or {wider}"),
+        (Some(more), None) => format!("{name}: {more}, best on a quieter machine"),
+        (None, Some(wider)) => format!("{name}: too close to the limit for more {unit}; {wider}"),
+        (None, None) => {
+            format!("{name}: too noisy for any number of {unit}; try a quieter machine")
         }
     }
 }
@@ -54,17 +65,21 @@ fn needed(change: &Change, runs: usize) -> Option<u64> {
 }
 
 /// The smallest whole percentage (of a share: tenth of a percentage point) that the interval does
-/// not reach on its worse side.
-fn enough(change: &Change) -> String {
+/// not reach on its worse side; `None` when nobody would gate with it.
+fn enough(change: &Change) -> Option<String> {
     let worse = match (change.better, Scale::of_unit(change.unit)) {
         (Better::Lower, _) => change.high,
         (Better::Higher, Scale::Ratio) => 1.0 / (1.0 + change.low) - 1.0,
         (Better::Higher, Scale::Difference) => -change.low,
     };
-    match Scale::of_unit(change.unit) {
-        Scale::Ratio => format!("{:.0}%", (worse * 100.0).ceil()),
-        Scale::Difference => format!("{:.1}%", (worse * 1_000.0).ceil() / 10.0),
-    }
+    let (minimum, most) = match Scale::of_unit(change.unit) {
+        Scale::Ratio => (format!("{:.0}%", (worse * 100.0).ceil()), WIDEST),
+        Scale::Difference => (
+            format!("{:.1}%", (worse * 1_000.0).ceil() / 10.0),
+            WIDEST_SHARE,
+        ),
+    };
+    (worse <= most).then_some(minimum)
 }
 
 #[cfg(test)]
@@ -157,5 +172,16 @@ mod tests {
             ..open(-0.2, 0.0, 0.2)
         };
         assert!(advised(vec![single])[0].contains("several runs"));
+        // Nobody would gate with 60 %; and no number of runs brings such noise down.
+        let noisy = advised(vec![open(-0.4, 0.0, 0.6)]);
+        assert_eq!(
+            noisy,
+            ["round_trip.p99: too noisy for any number of rounds; try a quieter machine"]
+        );
+        let one = Change {
+            basis: Basis::OneNewRun,
+            ..open(-0.4, 0.0, 0.6)
+        };
+        assert!(advised(vec![one])[0].ends_with("would tell more, best on a quieter machine"));
     }
 }
