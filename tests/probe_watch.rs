@@ -207,6 +207,25 @@ async fn silence_that_is_cut_is_told_from_age() {
 }
 
 #[tokio::test]
+async fn what_was_seen_before_a_signal_is_kept_and_no_fault() {
+    let mut settings = settings(serve(Rule::Fine).await);
+    settings.watching.idle = Duration::from_secs(60);
+    let mut seen = Seen::default();
+    let mut quiet = |_: &str| {};
+    let looking = wsbench::probe::look(&settings, &mut seen, &mut quiet);
+    let ended = tokio::time::timeout(Duration::from_secs(6), looking).await;
+    assert!(ended.is_err(), "it would have held for a minute");
+    let watch = seen.watch.as_ref().expect("a watch");
+    assert!(watch.planned_ms.seconds() >= 60.0 && watch.lasted_ms.seconds() < 60.0);
+    assert!(!watch.holds.is_empty() && !watch.rounds.is_empty());
+    let held = |hold: &wsbench::probe::seen::Hold| hold.held_ms.seconds();
+    assert!(watch.holds.iter().all(|hold| held(hold) > 0.0), "{watch:?}");
+    let found = wsbench::probe::diagnose(&seen);
+    let found: Vec<_> = found.findings.iter().map(|f| f.id).collect();
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[tokio::test]
 async fn an_application_that_wants_messages_is_named() {
     finds(Rule::Unheard(ms(1_900)), 4_000, "idle-app").await;
 }

@@ -58,7 +58,7 @@ pub async fn look(settings: &Settings, seen: &mut Seen, tell: Tell<'_>) {
         let talk = async {
             *session = Some(session::session(&path, &handshake, open).await);
         };
-        let hold = async { *watch = watch::watch(&path, &handshake).await };
+        let hold = watch::watch(&path, &handshake, watch);
         tokio::join!(talk, hold);
         if settings.watching.clients > 0 {
             tell("opening many connections");

@@ -7,6 +7,7 @@ mod hold;
 mod plan;
 mod scan;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -29,19 +30,28 @@ const TICK: Duration = Duration::from_millis(40);
 /// The longest of all watches beyond what was planned.
 const MAX_EXTRA: f64 = 60.0;
 
-/// Holds and watches; ends early when nothing more can be learnt. `None` when nothing is to be held.
-/// `first` is the handshake that was good.
-pub async fn watch(path: &Path<'_>, first: &Exchange) -> Option<Watch> {
-    let plan = plan::plan(&path.settings.watching)?;
-    let board = Board::new(path.open.clone());
+/// Holds and watches; ends early when nothing more can be learnt. What was seen goes to `seen`, also
+/// when this is dropped before its end; nothing when nothing is to be held. `first` is the handshake
+/// that was good.
+pub async fn watch(path: &Path<'_>, first: &Exchange, seen: &mut Option<Watch>) {
+    let Some(plan) = plan::plan(&path.settings.watching) else {
+        return;
+    };
+    let board = &Rc::new(Board::new(path.open.clone()));
+    let _record = Record {
+        board: Rc::clone(board),
+        planned: plan.length,
+        reload: plan.reload,
+        seen,
+    };
     let (give, mut take) = mpsc::channel(plan::MAX_HOLDS);
-    let dialling = dial::Dialler::new(path, &board, &plan, first, give).run();
+    let dialling = dial::Dialler::new(path, board, &plan, first, give).run();
     let holding = async {
         let mut running = FuturesUnordered::new();
         loop {
             tokio::select! {
                 Some((index, round, open)) = take.recv() => {
-                    running.push(hold::hold(&board, index, round, open));
+                    running.push(hold::hold(board, index, round, open));
                 }
                 Some(()) = running.next() => {}
                 else => break,
@@ -56,11 +66,31 @@ pub async fn watch(path: &Path<'_>, first: &Exchange) -> Option<Watch> {
         board.stop();
     };
     tokio::join!(dialling, holding, ending);
-    Some(Watch {
-        planned_ms: Millis::from(Duration::from_secs_f64(plan.length)),
-        lasted_ms: Millis::from(board.started.elapsed()),
-        reload: plan.reload,
-        holds: board.holds.into_inner(),
-        rounds: board.rounds.into_inner(),
-    })
+}
+
+/// Writes down what was seen when the watch ends, however it ends.
+struct Record<'a> {
+    board: Rc<Board>,
+    planned: Seconds,
+    reload: bool,
+    seen: &'a mut Option<Watch>,
+}
+
+impl Drop for Record<'_> {
+    fn drop(&mut self) {
+        let lasted = Millis::from(self.board.started.elapsed());
+        let mut holds = self.board.holds.take();
+        // Of those that nobody ended: a signal did.
+        let open = (holds.iter_mut()).filter(|hold| hold.refused.is_none() && hold.ended.is_none());
+        for hold in open.filter(|hold| hold.held_ms == Millis::default()) {
+            hold.held_ms = Millis(lasted.0 - hold.opened_ms.0);
+        }
+        *self.seen = Some(Watch {
+            planned_ms: Millis::from(Duration::from_secs_f64(self.planned)),
+            lasted_ms: lasted,
+            reload: self.reload,
+            holds,
+            rounds: self.board.rounds.take(),
+        });
+    }
 }
