@@ -121,6 +121,8 @@ mod tests {
             start_s: n as f64,
             end_s: n as f64 + 1.0,
             lost: u64::from(n == 100) * 7,
+            faults: (if n == 101 { "stall" } else { "" }).to_owned(),
+            censored_from: (n == 103).then(|| "p99".to_owned()),
             ..row.clone()
         })
     }
@@ -142,10 +144,13 @@ mod tests {
         }
         let (first, last) = (&history.points[0], history.points.last().unwrap());
         assert_eq!((first.start_s, last.end_s), (0.0, 20_000.0));
-        // Without a gap, and the seven are still there, once.
+        // Without a gap, equally long, and the seven are still there, once.
         for pair in history.points.windows(2) {
             assert_eq!(pair[0].end_s, pair[1].start_s);
+            assert_eq!(pair[0].end_s - pair[0].start_s, first.end_s);
         }
+        let marked = |is: fn(&Point) -> bool| history.points.iter().filter(|p| is(p)).count();
+        assert_eq!((marked(|p| p.faulty), marked(|p| p.censored)), (1, 1));
         let troubles: Vec<_> = history.points.iter().filter_map(lost).collect();
         assert_eq!(troubles.iter().filter(|n| **n > 0.0).count(), 1);
         assert!(troubles.contains(&7.0));
