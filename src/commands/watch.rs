@@ -223,6 +223,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_from_the_timeline_is_not_added_again_from_the_document() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut result = fixture::result();
+        let mut text = csv::heading(COLUMNS);
+        for row in &mut result.timeline.rows {
+            row.failed = 3;
+            text += &csv::interval_line(row);
+        }
+        std::fs::write(dir.path().join(TIMELINE), text).unwrap();
+        std::fs::write(dir.path().join(run::FILE_NAME), result.to_json()).unwrap();
+        let mut source = Source::new(dir.path());
+        let mut board = Board::new("x", KEYS, false);
+        while source.read(&mut board).unwrap() {}
+        let failed = 3 * result.timeline.rows.len();
+        assert!(shown(&board).contains(&format!("so far: {failed} failed dials")));
+    }
+
+    #[test]
     fn a_document_alone_is_shown_whole() {
         let dir = tempfile::tempdir().unwrap();
         let result = fixture::result();

@@ -163,6 +163,24 @@ mod tests {
     }
 
     #[test]
+    fn only_what_may_be_worse_is_a_warning() {
+        use crate::report::comparison::fixture::open;
+        let comparison = |not_worse| Comparison {
+            base_runs: 5,
+            candidate_runs: 5,
+            changes: vec![crate::compare::gate::Change {
+                not_worse,
+                ..open(-0.2, -0.1, 0.01)
+            }],
+            omitted: Vec::new(),
+            warnings: Vec::new(),
+            verdict: Verdict::Pass,
+        };
+        assert_eq!(of_comparison(&comparison(true)), [""; 0]);
+        assert_eq!(of_comparison(&comparison(false)).len(), 1);
+    }
+
+    #[test]
     fn an_answer_without_a_limit_is_told_too() {
         let mut result = fixture::result();
         result.verdict = Verdict::Inconclusive;

@@ -51,6 +51,68 @@ fn a_missing_baseline_is_refused_before_the_load_and_says_how_to_make_one() {
 }
 
 #[test]
+fn a_later_comparison_has_the_gate_that_flags_gave_the_run() {
+    let bench = Bench::new();
+    bench.scenario("500ms", GATE);
+    for out in ["a", "b"] {
+        let set = [
+            "--set",
+            "gate.min_effect=44%",
+            "--set",
+            "gate.statistics={ \"round_trip.p90\" = true }",
+        ];
+        assert_exit(&finish(&mut run(&bench, out, &set)), 0);
+    }
+    let output = finish(
+        bench
+            .command()
+            .args(["compare", "a", "--format", "json", "--", "b"]),
+    );
+    let comparison: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let changes = comparison["changes"].as_array().expect("a list");
+    let of = |name: &str| changes.iter().find(|change| change["statistic"] == name);
+    let p90 = of("round_trip.p90").expect("compared");
+    assert_eq!(
+        (&p90["gated"], &p90["minimum"]),
+        (&true.into(), &0.44.into())
+    );
+    // Another setting is another question.
+    let other = ["--set", "session.0.step.0.every=40ms"];
+    assert_exit(&finish(&mut run(&bench, "c", &other)), 0);
+    let output = finish(bench.command().args(["compare", "a", "--", "c"]));
+    assert_exit(&output, 2);
+    assert!(
+        text(&output.stderr).contains("settings by flags differ"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn a_secret_among_the_flags_does_not_make_another_question() {
+    let bench = Bench::new();
+    bench.scenario("500ms", GATE);
+    let target = format!("{}?token=s3cret-s3cret", bench.url());
+    let set = [
+        "--target",
+        &target,
+        "--set",
+        "session.0.step.0.send=s3cret-s3cret {{seq}}",
+    ];
+    let first = [&set[..], &["--save-baseline", "trial"]].concat();
+    assert_exit(&finish(&mut run(&bench, "a", &first)), 0);
+    let saved = std::fs::read_to_string(bench.path("a/result.json")).expect("saved");
+    assert!(saved.contains("session.0.step.0.send") && !saved.contains("s3cret"));
+    let second = [&set[..], &["--baseline", "trial"]].concat();
+    let output = finish(&mut run(&bench, "b", &second));
+    assert!(
+        bench.path("b/result.json").exists(),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
 fn a_set_grows_run_by_run_and_then_tells_a_regression() {
     let bench = Bench::new();
     bench.scenario("700ms", GATE);

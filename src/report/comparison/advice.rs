@@ -84,28 +84,9 @@ fn enough(change: &Change) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::open;
     use super::*;
     use crate::result::Verdict;
-
-    fn open(low: f64, value: f64, high: f64) -> Change {
-        Change {
-            statistic: "round_trip.p99".to_owned(),
-            unit: "s",
-            better: Better::Lower,
-            gated: true,
-            base: 0.004,
-            candidate: 0.004,
-            change: value,
-            low,
-            high,
-            minimum: 0.05,
-            detectable: 0.2,
-            p: 0.5,
-            basis: Basis::Rounds,
-            word: Word::Inconclusive,
-            not_worse: false,
-        }
-    }
 
     fn advised(changes: Vec<Change>) -> Vec<String> {
         advice(&Comparison {

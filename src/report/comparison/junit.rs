@@ -63,3 +63,23 @@ pub fn sentence(change: &Change) -> String {
         detectable(change),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::open;
+    use super::*;
+
+    #[test]
+    fn only_what_may_be_worse_is_skipped() {
+        let fine = Change {
+            not_worse: true,
+            ..open(-0.2, -0.1, 0.01)
+        };
+        assert_eq!(status(&fine), TestCaseStatus::success());
+        let skipped = status(&open(-0.2, 0.0, 0.2));
+        assert!(
+            matches!(skipped, TestCaseStatus::Skipped { .. }),
+            "{skipped:?}"
+        );
+    }
+}

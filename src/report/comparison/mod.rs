@@ -119,3 +119,65 @@ pub fn grounds(comparison: &Comparison) -> String {
     let on = on.map_or(String::new(), |on| format!("; intervals rest on {on}"));
     format!("{} against {}{on}", runs(candidate), runs(base))
 }
+
+#[cfg(test)]
+pub(in crate::report) mod fixture {
+    use super::*;
+
+    /// A gated change that is open, with its interval.
+    pub fn open(low: f64, value: f64, high: f64) -> Change {
+        Change {
+            statistic: "round_trip.p99".to_owned(),
+            unit: "s",
+            better: Better::Lower,
+            gated: true,
+            base: 0.004,
+            candidate: 0.004,
+            change: value,
+            low,
+            high,
+            minimum: 0.05,
+            detectable: 0.2,
+            p: 0.5,
+            basis: Basis::Rounds,
+            word: Word::Inconclusive,
+            not_worse: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::open;
+    use super::*;
+
+    #[test]
+    fn a_pass_names_what_may_be_better() {
+        let fine = Change {
+            not_worse: true,
+            ..open(-0.2, -0.1, 0.01)
+        };
+        let of = |changes: Vec<Change>, verdict| {
+            because(&Comparison {
+                base_runs: 5,
+                candidate_runs: 5,
+                changes,
+                omitted: Vec::new(),
+                warnings: Vec::new(),
+                verdict,
+            })
+        };
+        assert_eq!(
+            of(vec![fine.clone()], Verdict::Pass),
+            "nothing regressed, nothing improved; not worse, perhaps better: round_trip.p99"
+        );
+        let open = Change {
+            statistic: "round_trip.p50".to_owned(),
+            ..open(-0.2, 0.0, 0.2)
+        };
+        assert_eq!(
+            of(vec![fine, open], Verdict::Inconclusive),
+            "the data cannot tell for round_trip.p50"
+        );
+    }
+}

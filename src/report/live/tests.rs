@@ -93,10 +93,33 @@ fn lower_bounds_and_faults_are_told_while_they_last() {
     }
     let before = text(&board(false, &rows[..20]), 120, 40);
     // What never happened has no chart.
-    for part in ["p99 >", "fault", "unanswered", "lower bounds", "troubles an"] {
+    for part in [
+        "p99 >",
+        "fault",
+        "unanswered",
+        "lower bounds",
+        "troubles an",
+    ] {
         assert!(!before.contains(part), "{part}: {before}");
     }
     assert!(before.contains("no troubles so far"), "{before}");
+}
+
+#[test]
+fn every_trouble_has_its_words_and_its_sum() {
+    let [first, second] = [3, 4].map(|n| TimelineRow {
+        failed: n,
+        lost: 10 * n,
+        unanswered: 100 * n,
+        heartbeats_missed: 1_000 * n,
+        sends_skipped: 10_000 * n,
+        arrivals_dropped: 100_000 * n,
+        ..minute()[0].clone()
+    });
+    let text = text(&board(false, &[first, second]), 160, 10);
+    let all = "so far: 7 failed dials, 70 lost connections, 700 unanswered, 7,000 missed beats, \
+               70,000 skipped sends, 700,000 arrivals dropped";
+    assert!(text.contains(all), "{text}");
 }
 
 #[test]
