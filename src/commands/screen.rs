@@ -2,10 +2,15 @@
 //!
 //! Charts go to stderr, as progress does: stdout stays free for what a command prints.
 
+use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Stderr};
+use std::mem::ManuallyDrop;
+use std::os::fd::AsFd as _;
 use std::sync::Once;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -28,7 +33,10 @@ pub enum Wish {
 
 /// The terminal while charts are on it.
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stderr>>>,
+    /// Never dropped: it would write to a terminal that may be gone, and panic there.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stderr>>>>,
+    /// Where keys come from when that is not stdin, as crossterm has it.
+    keys: Option<File>,
 }
 
 impl Screen {
@@ -48,6 +56,10 @@ impl Screen {
     /// The terminal's; it is as it was then.
     pub fn open() -> io::Result<Self> {
         give_back_when_panicking();
+        let keys = match io::stdin().is_terminal() {
+            true => None,
+            false => Some(File::open("/dev/tty")?),
+        };
         terminal::enable_raw_mode()?;
         // Nothing that asks the terminal a question: not every one answers.
         let all = terminal::Clear(terminal::ClearType::All);
@@ -55,7 +67,10 @@ impl Screen {
             .and_then(|()| Terminal::new(CrosstermBackend::new(BufWriter::new(io::stderr()))));
         let opened = opened.and_then(|mut terminal| {
             terminal.hide_cursor()?;
-            Ok(Self { terminal })
+            Ok(Self {
+                terminal: ManuallyDrop::new(terminal),
+                keys,
+            })
         });
         opened.inspect_err(|_| give_back())
     }
@@ -82,7 +97,9 @@ impl Screen {
     /// # Errors
     /// The terminal's.
     pub fn wish(&self, patience: Duration) -> io::Result<Option<Wish>> {
-        if !event::poll(patience)? {
+        self.wait(patience)?;
+        // Also what is no key: another size of the terminal.
+        if !event::poll(Duration::ZERO)? {
             return Ok(None);
         }
         Ok(match event::read()? {
@@ -90,6 +107,35 @@ impl Screen {
             Event::Resize(..) => Some(Wish::Redraw),
             _ => None,
         })
+    }
+}
+
+impl Screen {
+    /// Waits for a key. A terminal that went away is an error: crossterm would read its end for ever.
+    fn wait(&self, patience: Duration) -> io::Result<()> {
+        let stdin = io::stdin();
+        let fd = match &self.keys {
+            Some(tty) => tty.as_fd(),
+            None => stdin.as_fd(),
+        };
+        let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::ZERO);
+        match poll(&mut fds, timeout) {
+            // A signal, e.g. of another size.
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+        let is_gone = fds[0]
+            .revents()
+            .is_some_and(|events| events.intersects(gone));
+        match is_gone {
+            true => Err(io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "the terminal is gone",
+            )),
+            false => Ok(()),
+        }
     }
 }
 

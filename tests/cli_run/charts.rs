@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use nix::pty::{Winsize, openpty};
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{Termios, tcgetattr};
 
 use super::bench::{Bench, PATIENCE, assert_exit, finish, text, wait};
@@ -15,26 +17,36 @@ use super::bench::{Bench, PATIENCE, assert_exit, finish, text, wait};
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";
 
+/// Both sides of a terminal: ours, and that of a program. No program that any test starts inherits
+/// one, or a terminal would never go away.
+fn pair() -> (File, File) {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = posix_openpt(flags).expect("a terminal");
+    grantpt(&master).expect("ours");
+    unlockpt(&master).expect("ours");
+    let name = ptsname_r(&master).expect("a name");
+    let mut slave = File::options();
+    slave.read(true).write(true);
+    slave.custom_flags(OFlag::O_NOCTTY.bits());
+    let slave = slave.open(name).expect("a terminal");
+    let master = master.as_fd().try_clone_to_owned().expect("a descriptor");
+    (File::from(master), slave)
+}
+
 /// A terminal that remembers what was written to it.
 struct Terminal {
     keys: File,
-    ours: OwnedFd,
+    ours: File,
     before: Termios,
     written: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Terminal {
     fn new() -> Self {
-        let size = Winsize {
-            ws_row: 40,
-            ws_col: 120,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        let pair = openpty(Some(&size), None).expect("a terminal");
-        let before = tcgetattr(&pair.slave).expect("a terminal");
+        let (keys, ours) = pair();
+        let before = tcgetattr(&ours).expect("a terminal");
         let written = Arc::new(Mutex::new(Vec::new()));
-        let (keys, seen) = (File::from(pair.master), Arc::clone(&written));
+        let seen = Arc::clone(&written);
         let mut reader = keys.try_clone().expect("a descriptor");
         // Ends with the last holder of the other side.
         std::thread::spawn(move || {
@@ -45,7 +57,7 @@ impl Terminal {
         });
         Self {
             keys,
-            ours: pair.slave,
+            ours,
             before,
             written,
         }
@@ -154,6 +166,28 @@ fn a_run_is_watched_from_another_terminal() {
     terminal.press(b"q");
     assert_eq!(wait(&mut watch), Some(0));
     terminal.assert_given_back();
+}
+
+#[test]
+fn a_terminal_that_goes_away_ends_the_watch_and_not_the_run() {
+    let bench = Bench::new();
+    let scenario = bench.scenario("3s", "");
+    for (command, code) in [
+        (&mut bench.run_command(&scenario, &["--tui"]), 0),
+        (bench.command().args(["watch", "out"]), 3),
+    ] {
+        let (mut screen, ours) = pair();
+        let end = || Stdio::from(ours.try_clone().expect("a descriptor"));
+        command.stdin(end()).stderr(end()).stdout(Stdio::null());
+        let mut child = command.spawn().expect("started");
+        let (mut bytes, mut seen) = ([0; 4_096], Vec::new());
+        while !String::from_utf8_lossy(&seen).contains(ENTER) {
+            let count = screen.read(&mut bytes).expect("it is drawn on");
+            seen.extend(&bytes[..count]);
+        }
+        drop(screen);
+        assert_eq!(wait(&mut child), Some(code));
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What is seen of a run while it lasts: one line, or charts.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -16,6 +16,8 @@ use crate::result::TimelineRow;
 
 /// How long keys wait at most to be heard, and a new interval to be drawn.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long the terminal may take to be given back.
+const GIVE_BACK: Duration = Duration::from_secs(2);
 const KEYS: &str = "q close the charts, the run goes on  Ctrl-C stop the run";
 const STOPPING: &str = "stopping: waiting for outstanding answers (Ctrl-C again to stop at once)";
 
@@ -121,7 +123,8 @@ fn bar(shown: bool, length: Duration) -> ProgressBar {
 /// Charts on a thread of their own: a slow terminal holds up nobody.
 struct Charts {
     shared: Arc<Mutex<Shared>>,
-    thread: JoinHandle<()>,
+    /// Says nothing, and is cut off when the terminal was given back.
+    done: Receiver<()>,
 }
 
 struct Shared {
@@ -145,13 +148,15 @@ impl Charts {
             warnings: Vec::new(),
         }));
         let theirs = Arc::clone(&shared);
+        let (working, done) = sync_channel(0);
         let thread = std::thread::Builder::new().name("charts".to_owned());
-        let thread = thread.spawn(move || {
+        thread.spawn(move || {
+            let _working: SyncSender<()> = working;
             // A terminal that went away is no reason to stop the run.
             let _ = draw(screen, &theirs);
             lock(&theirs).closed = true;
         })?;
-        Ok(Self { shared, thread })
+        Ok(Self { shared, done })
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -171,7 +176,8 @@ impl Charts {
     /// Gives the terminal back; what was to be said meanwhile.
     fn stop(self) -> Vec<String> {
         self.shared().closed = true;
-        let _ = self.thread.join();
+        // Whatever a terminal does, results are saved.
+        let _ = self.done.recv_timeout(GIVE_BACK);
         std::mem::take(&mut lock(&self.shared).warnings)
     }
 }
