@@ -39,7 +39,9 @@ pub fn watch(path: &Path) -> anyhow::Result<Exit> {
     let mut board = Board::new(&dir.display().to_string(), KEYS, Screen::has_color());
     // What cannot be read is said before the screen is taken, if it can be known then.
     source.read(&mut board)?;
-    let mut screen = Screen::open().context("take the terminal")?;
+    let mut screen = Screen::open().context(
+        "take the terminal\nhint: keys come from stdin or /dev/tty: run it in a terminal",
+    )?;
     let mut changed = true;
     loop {
         if changed {

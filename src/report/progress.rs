@@ -40,13 +40,9 @@ pub fn line(row: &TimelineRow, total: &Total, of: Option<Duration>) -> String {
     text
 }
 
-/// Added to the line while a storm is on.
+/// Beside the line while a storm is on.
 pub fn storm(back: u64, lost: u64) -> String {
-    format!(
-        ", storm: {} of {} back",
-        view::count(back),
-        view::count(lost)
-    )
+    format!("storm: {} of {} back", view::count(back), view::count(lost))
 }
 
 #[cfg(test)]
@@ -69,6 +65,6 @@ mod tests {
 
     #[test]
     fn a_storm_is_named() {
-        assert_eq!(storm(1234, 2000), ", storm: 1,234 of 2,000 back");
+        assert_eq!(storm(1234, 2000), "storm: 1,234 of 2,000 back");
     }
 }

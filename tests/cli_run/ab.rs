@@ -7,24 +7,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::bench::{Bench, PATIENCE, assert_exit, finish_within, text, wait};
+use super::bench::{Bench, GATE, PATIENCE, assert_exit, finish_within, text, wait};
 
 /// Rounds of short runs take their time on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
-/// One statistic decides, and only a large change of it: five rounds answer it anywhere.
-const GATE: &str = r#"
-[gate]
-min_effect = "50%"
-[gate.statistics]
-"round_trip.p50" = true
-"round_trip.p99" = false
-"handshake.p50" = false
-"replies.rate" = false
-"messages.unanswered_ratio" = false
-"handshakes.failed_ratio" = false
-"heartbeats.missed_ratio" = false
-"#;
-
 /// A port below those that systems give to clients, and a command that serves there.
 fn service(from: u16) -> (String, String) {
     let mut ports = from..from + 200;

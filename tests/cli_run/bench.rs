@@ -11,6 +11,18 @@ use wsbench::server::{Running, Server};
 /// No run here takes longer; one that does is ended.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a single machine can answer for sure: one statistic decides.
+pub const GATE: &str = r#"
+[gate.statistics]
+"round_trip.p50" = "100%"
+"round_trip.p99" = false
+"handshake.p50" = false
+"replies.rate" = false
+"messages.unanswered_ratio" = false
+"handshakes.failed_ratio" = false
+"heartbeats.missed_ratio" = false
+"#;
+
 /// What a test works with; gone with it.
 pub struct Bench {
     pub folder: tempfile::TempDir,

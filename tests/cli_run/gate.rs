@@ -4,19 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::bench::{Bench, assert_exit, finish, text};
-
-/// What a single machine can answer for sure: one statistic decides.
-const GATE: &str = r#"
-[gate.statistics]
-"round_trip.p50" = "100%"
-"round_trip.p99" = false
-"handshake.p50" = false
-"replies.rate" = false
-"messages.unanswered_ratio" = false
-"handshakes.failed_ratio" = false
-"heartbeats.missed_ratio" = false
-"#;
+use super::bench::{Bench, GATE, assert_exit, finish, text};
 
 /// `wsbench run trial.toml --out OUT ARGUMENTS`
 fn run(bench: &Bench, out: &str, arguments: &[&str]) -> Command {

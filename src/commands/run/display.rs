@@ -69,9 +69,11 @@ impl Display {
             self.close_charts();
         }
         self.bar.set_position(row.end_s.min(1e9) as u64);
-        let line = progress::line(row, total, Some(self.planned));
-        self.bar
-            .set_message(line + storm.as_deref().unwrap_or_default());
+        let mut line = progress::line(row, total, Some(self.planned));
+        if let Some(storm) = storm {
+            line += &format!(", {storm}");
+        }
+        self.bar.set_message(line);
     }
 
     /// A warning, beside what is shown and not into it.
@@ -166,19 +168,29 @@ impl Charts {
     /// Adds an interval; false if nobody looks any more.
     fn add(&self, row: &TimelineRow, storm: Option<&str>) -> bool {
         let mut shared = self.shared();
-        let note = storm.map(|storm| storm.trim_start_matches(", ").to_owned());
         shared.board.add(row.clone());
-        shared.board.note(note);
+        shared.board.note(storm.map(str::to_owned));
         shared.drawn = false;
         !shared.closed
     }
 
     /// Gives the terminal back; what was to be said meanwhile.
     fn stop(self) -> Vec<String> {
+        self.close();
+        std::mem::take(&mut self.shared().warnings)
+    }
+
+    fn close(&self) {
         self.shared().closed = true;
         // Whatever a terminal does, results are saved.
         let _ = self.done.recv_timeout(GIVE_BACK);
-        std::mem::take(&mut lock(&self.shared).warnings)
+    }
+}
+
+impl Drop for Charts {
+    /// A run that does not start leaves by another way, and its error has to be read.
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
