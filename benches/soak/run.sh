@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
-# Ten minutes of random faults; every 10 s the memory (KiB, resident) and descriptors of generator,
-# server and relay. Usage: benches/soak/run.sh OUT-FOLDER [more arguments of wsbench run]
-# Needs: cargo build --release.
+# A long run of SCENARIO (ten minutes of random faults unless told); every 10 s the memory (KiB, resident)
+# and descriptors of generator, server and relay.
+# Usage: benches/soak/run.sh OUT-FOLDER [SCENARIO.toml] [more arguments of wsbench run]
+# Needs: cargo build --release (WSBENCH=PATH names another binary).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$1
 shift
+scenario=benches/soak/random-faults.toml
+case ${1-} in *.toml) scenario=$1 && shift ;; esac
 mkdir -p "$out"
-target/release/wsbench run benches/soak/random-faults.toml --out "$out/run" "$@" >"$out/summary.txt" 2>"$out/stderr.txt" &
+"${WSBENCH:-target/release/wsbench}" run "$scenario" --out "$out/run" "$@" >"$out/summary.txt" 2>"$out/stderr.txt" &
 generator=$!
-rss() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status" 2>/dev/null; }
-descriptors() { find "/proc/$1/fd" -maxdepth 1 -type l 2>/dev/null | wc -l; }
+# Of a process; nothing where there is none (not every scenario has a relay).
+rss() { [ -z "$1" ] || awk '/^VmRSS/ { print $2 }' "/proc/$1/status" 2>/dev/null || true; }
+descriptors() { [ -z "$1" ] || find "/proc/$1/fd" -maxdepth 1 -type l 2>/dev/null | wc -l || true; }
 echo "t_s,generator_rss_kib,generator_fds,server_rss_kib,server_fds,relay_rss_kib,relay_fds" >"$out/samples.csv"
 sleep 2
 children=$(pgrep -P "$generator" || true)
