@@ -24,6 +24,10 @@ use crate::failure::{BadUpgrade, FailureKind};
 /// How long the start of a refusal's body is waited for.
 const BODY_WAIT: Duration = Duration::from_millis(200);
 
+/// No SYN is sent again before (Linux waits 1 s, and never less than 200 ms for anything): the kernel
+/// need not be asked.
+const SYN_RESEND: Duration = Duration::from_millis(200);
+
 /// What all dials of a thread share.
 #[derive(Clone, Debug)]
 pub struct DialSettings {
@@ -241,8 +245,12 @@ impl Dialler {
         progress.resolved.set(true);
         let addresses = addresses.map_err(|e| (FailureKind::Dns, e))?;
         let tcp = self.connect(&addresses, source).await?;
-        let syn_resends = tcp_info::syn_resends(&tcp);
-        lap.end(|t, took| (t.tcp_connect, t.syn_resends) = (Some(took), syn_resends));
+        lap.end(|t, took| {
+            t.tcp_connect = Some(took);
+            if took >= SYN_RESEND {
+                t.syn_resends = tcp_info::syn_resends(&tcp);
+            }
+        });
         let mut stream = if url.secure {
             let stream = self.secure(tcp, url).await?;
             lap.end(|t, took| t.tls_handshake = Some(took));

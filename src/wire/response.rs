@@ -3,6 +3,7 @@
 //! Promises: a head is judged whole, so how its bytes were cut changes nothing; once [`MAX_HEAD`]
 //! bytes are there it is judged in any case, so an answer that never ends takes no more memory.
 
+use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use crate::failure::{BadUpgrade, FailureKind};
@@ -11,6 +12,8 @@ use crate::failure::{BadUpgrade, FailureKind};
 pub const MAX_HEAD: usize = 64 * 1024;
 /// So many header lines at most.
 const MAX_HEADERS: usize = 1024;
+/// So many are nearly always enough.
+const FEW_HEADERS: usize = 32;
 
 /// A refused or broken answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +47,10 @@ pub enum Judgement {
 /// Whether an answer that was incomplete at `seen` bytes is worth judging again: so that a head that
 /// comes in a thousand pieces is not parsed a thousand times.
 pub fn may_be_whole(bytes: &[u8], seen: usize) -> bool {
+    // Most come whole.
+    if bytes.ends_with(b"\r\n\r\n") {
+        return true;
+    }
     // The first bytes may show that it is not HTTP; a line end may have come in part.
     let fresh = &bytes[seen.saturating_sub(3)..];
     let blank_line = fresh.contains(&b'\n')
@@ -66,14 +73,14 @@ pub fn judge(bytes: &mut Vec<u8>, accept: &str, offered: &[String]) -> Judgement
             }
             return Judgement::Incomplete;
         };
-        let mut headers = vec![httparse::EMPTY_HEADER; 64];
-        let mut response = httparse::Response::new(&mut headers);
-        let mut parsed = response.parse(&bytes[..end]);
-        let mut many;
+        let head = &bytes[..end];
+        let (mut few, mut many) = ([const { MaybeUninit::uninit() }; FEW_HEADERS], Vec::new());
+        let mut response = httparse::Response::new(&mut []);
+        let mut parsed = parse(&mut response, head, &mut few);
         if matches!(parsed, Err(httparse::Error::TooManyHeaders)) {
-            many = vec![httparse::EMPTY_HEADER; MAX_HEADERS];
-            response = httparse::Response::new(&mut many);
-            parsed = response.parse(&bytes[..end]);
+            many.resize_with(MAX_HEADERS, MaybeUninit::uninit);
+            response = httparse::Response::new(&mut []);
+            parsed = parse(&mut response, head, &mut many);
         }
         match parsed {
             Ok(httparse::Status::Complete(_)) => {}
@@ -91,6 +98,14 @@ pub fn judge(bytes: &mut Vec<u8>, accept: &str, offered: &[String]) -> Judgement
             code => return refuse_status(code.unwrap_or(0), &response, &bytes[end..]),
         }
     }
+}
+
+fn parse<'h, 'b>(
+    response: &mut httparse::Response<'h, 'b>,
+    head: &'b [u8],
+    room: &'h mut [MaybeUninit<httparse::Header<'b>>],
+) -> httparse::Result<usize> {
+    httparse::ParserConfig::default().parse_response_with_uninit_headers(response, head, room)
 }
 
 fn refused(kind: FailureKind, detail: String) -> Judgement {
@@ -118,14 +133,12 @@ fn not_http(bytes: &[u8]) -> Option<BadUpgrade> {
 /// Where the head ends: behind an empty line, with CRLF or bare LF (RFC 9112 2.2).
 fn head_end(bytes: &[u8]) -> Option<usize> {
     let mut line_start = 0;
-    for (i, byte) in bytes.iter().enumerate() {
-        if *byte == b'\n' {
-            let line = &bytes[line_start..i];
-            if line_start > 0 && (line.is_empty() || line == b"\r") {
-                return Some(i + 1);
-            }
-            line_start = i + 1;
+    for i in memchr::memchr_iter(b'\n', bytes) {
+        let line = &bytes[line_start..i];
+        if line_start > 0 && (line.is_empty() || line == b"\r") {
+            return Some(i + 1);
         }
+        line_start = i + 1;
     }
     None
 }
@@ -238,9 +251,8 @@ fn joined(response: &httparse::Response<'_, '_>, name: &str) -> Option<String> {
 
 /// Header values are comma-separated lists, in any case (RFC 9110 5.6.1).
 fn has_token(response: &httparse::Response<'_, '_>, name: &str, token: &str) -> bool {
-    values(response, name)
-        .flat_map(|v| v.split(','))
-        .any(|t| t.trim().eq_ignore_ascii_case(token))
+    let is_it = |value: &str| value.trim().eq_ignore_ascii_case(token);
+    values(response, name).any(|list| is_it(list) || list.split(',').any(is_it))
 }
 
 #[cfg(test)]
