@@ -6,11 +6,14 @@ cd "$(dirname "$0")/.."
 
 usage() {
     cat <<'USAGE'
-usage: benches/compare.sh [--rounds N] [--seconds S] [--port P] [--floor-only] [--no-build] [--save NAME]
+usage: benches/compare.sh [--rounds N] [--seconds S] [--port P] [--wait spin|sleep] [--floor-only]
+                          [--no-build] [--save NAME]
 
   --rounds N     rounds of each row, floor and wsbench by turns (default 5)
   --seconds S    length of one run (default 5)
   --port P       of the echo server on 127.0.0.1 (default 19090)
+  --wait HOW     what the server does while nothing comes: spin (default), so that no client pays for
+                 waking its core, or sleep
   --floor-only   without wsbench
   --no-build     the release binary as it is; WSBENCH=PATH names another one
   --save NAME    also writes results/bench/NAME.md
@@ -18,12 +21,13 @@ USAGE
     exit "$1"
 }
 
-rounds=5 seconds=5 port=19090 floor_only= build=1 save=
+rounds=5 seconds=5 port=19090 wait=spin floor_only= build=1 save=
 while [ $# -gt 0 ]; do
     case $1 in
         --rounds) rounds=${2:?}; shift ;;
         --seconds) seconds=${2:?}; shift ;;
         --port) port=${2:?}; shift ;;
+        --wait) wait=${2:?}; shift ;;
         --save) save=${2:?}; shift ;;
         --floor-only) floor_only=1 ;;
         --no-build) build= ;;
@@ -35,6 +39,7 @@ done
 whole() { case $2 in '' | *[!0-9]* | 0* | ?????*) echo "error: $1 takes a whole number, not '$2'" >&2; exit 2 ;; esac; }
 whole --rounds "$rounds"
 whole --seconds "$seconds"
+case $wait in spin | sleep) ;; *) usage 2 >&2 ;; esac
 case $save in */* | .*) echo "error: --save takes a name, not a path" >&2; exit 2 ;; esac
 
 server_core=0 client_core=1
@@ -202,7 +207,7 @@ table() {
     echo
     echo "- $(date -u +%Y-%m-%dT%H:%MZ), commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)$([ -z "$(git status --porcelain 2>/dev/null)" ] || echo ' with changes')"
     echo "- $(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo), $(nproc --all) cores, Linux $(uname -r)"
-    echo "- server on core $server_core, clients on core $client_core; $rounds rounds of $seconds s by turns; 64-byte text echoes, closed loop"
+    echo "- server (\`--wait $wait\`) on core $server_core, clients on core $client_core; $rounds rounds of $seconds s by turns; 64-byte text echoes, closed loop"
     echo "- load average of the machine: $load_before before, $(cut -d' ' -f1-3 /proc/loadavg) after (these runs alone make about 2)"
     echo
     if [ $invalid -gt 0 ]; then
@@ -236,7 +241,7 @@ fi
 ulimit -n "$(ulimit -Hn)"
 
 load_before=$(cut -d' ' -f1-3 /proc/loadavg)
-taskset -c $server_core target/floor/echo_server "$port" --seconds 3600 &
+taskset -c $server_core target/floor/echo_server "$port" --seconds 3600 --wait "$wait" &
 server=$!
 started+=("$server")
 sleep 0.5
