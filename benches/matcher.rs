@@ -85,7 +85,7 @@ impl Client {
             ..Context::default()
         };
         self.seq += 1;
-        let sent = Some(Incoming::Text(TEXT));
+        let sent = Some(Incoming::Text(TEXT).into());
         let key = self
             .reader
             .key(self.question, sent, &context, &mut self.rng);

@@ -58,7 +58,9 @@ impl Offset {
 
 impl From<Duration> for Offset {
     fn from(value: Duration) -> Self {
-        Self(u64::try_from(value.as_nanos()).unwrap_or(u64::MAX))
+        // Not `as_nanos`, which multiplies in 128 bits.
+        let seconds = value.as_secs().saturating_mul(1_000_000_000);
+        Self(seconds.saturating_add(value.subsec_nanos().into()))
     }
 }
 

@@ -27,6 +27,12 @@ use crate::metrics::{ConnectionStep, Counter, Metric, Origin};
 use crate::scenario::{ReconnectPolicy, redact};
 use crate::wire::{Connection, Dial, DialError, Dialled, Role, Timings};
 
+/// What became of an attempt; a failure tells how long the server asks to be left alone.
+type DialEnd<S> = Result<Dialled<S>, Option<Duration>>;
+
+/// A connection and since when it is open; or as [`DialEnd`].
+type TakenUp<'c, D> = Result<(Live<'c, D>, Offset), Option<Duration>>;
+
 /// One virtual WebSocket peer.
 pub struct Client<D: Dial> {
     pub(super) shard: Rc<Shard<D>>,
@@ -46,7 +52,7 @@ pub struct Client<D: Dial> {
     /// Its connection replaced a lost one and no message has come on it yet.
     pub(super) returned: bool,
     /// Its URL could not be rendered: it fails like a dial would.
-    broken: Option<String>,
+    broken: Option<Box<str>>,
 }
 
 impl<D: Dial + 'static> Client<D> {
@@ -55,7 +61,7 @@ impl<D: Dial + 'static> Client<D> {
         let plan = Rc::clone(&shard);
         let (identity, broken) = match Identity::new(&plan.plan, number) {
             Ok(identity) => (identity, None),
-            Err(error) => (Identity::nowhere(number), Some(error.to_string())),
+            Err(error) => (Identity::nowhere(number), Some(error.to_string().into())),
         };
         Self {
             shard,
@@ -99,12 +105,23 @@ impl<D: Dial + 'static> Client<D> {
         let origin = self.shard.plan.origin(self.due);
         self.shard.record(origin, Metric::ArrivalLag, lag);
         while self.shard.stage.get() < Stage::Draining && !self.control.leave.get() {
-            let (open_for, asked) = match self.dial().await {
-                None => return,
-                Some(Err(retry_after)) => (None, retry_after),
-                Some(Ok(dialled)) => {
-                    let opened = self.shard.now();
-                    let ended = self.hold(dialled, opened).await;
+            // In steps, and the connection by reference in a block of its own: what a future has matched
+            // on, or lent, it holds as long as what it waits for next.
+            // Boxed: a dial is large and short, a client small and long.
+            let dialled = Box::pin(self.dial()).await;
+            let ended = {
+                let mut held = match self.take_up(dialled) {
+                    None => return,
+                    Some(held) => held,
+                };
+                match &mut held {
+                    Ok((live, opened)) => Ok((live.await, *opened)),
+                    Err(retry_after) => Err(*retry_after),
+                }
+            };
+            let (open_for, asked) = match ended {
+                Err(retry_after) => (None, retry_after),
+                Ok((ended, opened)) => {
                     self.let_go(&ended, opened);
                     match ended.next {
                         Next::Leave => return,
@@ -120,7 +137,7 @@ impl<D: Dial + 'static> Client<D> {
                     (Some(ended.at.since(opened)), None)
                 }
             };
-            if !self.back_off(open_for, asked).await {
+            if !Box::pin(self.back_off(open_for, asked)).await {
                 return;
             }
         }
@@ -128,7 +145,7 @@ impl<D: Dial + 'static> Client<D> {
 
     /// One attempt; `None` when the run ended, or the client was to leave, first. A failure tells how
     /// long the server asks to be left alone.
-    async fn dial(&mut self) -> Option<Result<Dialled<D::Stream>, Option<Duration>>> {
+    async fn dial(&mut self) -> Option<DialEnd<D::Stream>> {
         let shard = Rc::clone(&self.shard);
         if !shard.admit(self.due, &self.control).await {
             return None;
@@ -150,25 +167,23 @@ impl<D: Dial + 'static> Client<D> {
             recorder.fail(origin, kind, || text);
             return Some(Err(None));
         }
-        let identity = &self.identity;
-        // Boxed: a dial is large and short, a client small and long.
-        let door = &identity.door;
-        let attempt = shard
-            .dialler
-            .dial(&door.url, &door.request, identity.source);
-        let mut attempt = Box::pin(attempt);
-        let slot = self.control.slot;
-        let ended = poll_fn(|cx| {
-            if shard.stage.get() >= Stage::Draining {
-                return Poll::Ready(None);
-            }
-            shard.pacer.arm(slot, Offset::MAX, cx.waker());
-            // After a stall the dialler has to know of it before it judges its deadline.
-            shard.now();
-            attempt.as_mut().poll(cx).map(Some)
-        })
-        .await;
-        drop(attempt);
+        let ended = {
+            let Identity { door, source, .. } = &self.identity;
+            let attempt = shard.dialler.dial(&door.url, &door.request, *source);
+            // Its own box: many may wait to be admitted, few are under way.
+            let mut attempt = Box::pin(attempt);
+            let slot = self.control.slot;
+            poll_fn(|cx| {
+                if shard.stage.get() >= Stage::Draining {
+                    return Poll::Ready(None);
+                }
+                shard.pacer.arm(slot, Offset::MAX, cx.waker());
+                // After a stall the dialler has to know of it before it judges its deadline.
+                shard.now();
+                attempt.as_mut().poll(cx).map(Some)
+            })
+            .await
+        };
         let Some(result) = ended else {
             shard.count(origin, Counter::ConnectionsAbandoned);
             self.happened(shard.now(), ConnectionStep::Abandoned);
@@ -183,7 +198,7 @@ impl<D: Dial + 'static> Client<D> {
         origin: Origin,
         result: Result<Dialled<D::Stream>, Box<DialError>>,
         again: bool,
-    ) -> Result<Dialled<D::Stream>, Option<Duration>> {
+    ) -> DialEnd<D::Stream> {
         let mut recorder = self.shard.recorder.borrow_mut();
         let timings = match &result {
             Ok(dialled) => dialled.answer.timings,
@@ -235,8 +250,13 @@ impl<D: Dial + 'static> Client<D> {
         }
     }
 
-    /// Takes up a connection; the future ends with it. What the dial left behind is gone before.
-    fn hold(&mut self, dialled: Dialled<D::Stream>, opened: Offset) -> Live<'_, D> {
+    /// Takes up a connection and says since when; its future ends with it.
+    fn take_up(&mut self, dialled: Option<DialEnd<D::Stream>>) -> Option<TakenUp<'_, D>> {
+        let dialled = match dialled? {
+            Ok(dialled) => dialled,
+            Err(retry_after) => return Some(Err(retry_after)),
+        };
+        let opened = self.shard.now();
         let shard = &self.shard;
         let limits = shard.plan.limits();
         let leftover = dialled.answer.leftover;
@@ -244,7 +264,7 @@ impl<D: Dial + 'static> Client<D> {
         shard.connected.set(shard.connected.get() + 1);
         self.control.connected.set(true);
         self.control.order.take();
-        Live::new(self, connection, opened)
+        Some(Ok((Live::new(self, connection, opened), opened)))
     }
 
     /// Books the end of a connection.

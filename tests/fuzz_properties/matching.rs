@@ -70,12 +70,12 @@ fn judge(scenario: &Scenario, session: usize, messages: &[&[u8]]) {
             continue;
         }
         waits |= expects;
-        let key = reader.key(question, Some(sent), &context(&captures), &mut rng);
+        let key = reader.key(question, Some(sent.into()), &context(&captures), &mut rng);
         let now = Offset::from_nanos(0);
         let entry = matchers.entry(question, key, now, now, true);
         questions.ask(entry).expect("few are asked");
     }
-    if let Some(key) = reader.beat_key(sent, &context(&captures), &mut rng) {
+    if let Some(key) = reader.beat_key(sent.into(), &context(&captures), &mut rng) {
         questions.beat_sent(1, key);
     }
     for message in messages {

@@ -56,12 +56,18 @@ pub(super) enum Closing {
     /// The peer closed first and has our answer; it is to end TCP (RFC 6455 7.1.1).
     Answered {
         deadline: Offset,
-        at: Offset,
-        code: u16,
-        reason: String,
+        close: Box<PeerClose>,
     },
     /// The heartbeat rule declared it dead; watched until the grace is over.
     Dead { until: Offset },
+}
+
+/// The peer's close frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PeerClose {
+    at: Offset,
+    code: u16,
+    reason: String,
 }
 
 impl<D: Dial + 'static> State<'_, D> {
@@ -103,11 +109,10 @@ impl<D: Dial + 'static> State<'_, D> {
                 outbox.close(close.map(|(code, _)| code), "");
                 self.leave_groups();
                 self.settle(shard, now);
+                let (at, reason) = (now, reason.to_owned());
                 self.closing = Closing::Answered {
                     deadline: now + shard.plan.scenario.target.close_timeout,
-                    at: now,
-                    code,
-                    reason: reason.to_owned(),
+                    close: Box::new(PeerClose { at, code, reason }),
                 };
             }
         }
@@ -121,14 +126,12 @@ impl<D: Dial + 'static> State<'_, D> {
                 let clean = answered || ending == Ending::Eof;
                 ended(now, closed_by_us(clean, next), next, String::new())
             }
-            Closing::Answered {
-                at, code, reason, ..
-            } => self.ended_by_peer(shard, at, code, &reason),
+            Closing::Answered { close, .. } => self.ended_by_peer(shard, &close),
             Closing::Dead { .. } => self.ended_dead(shard, now),
             Closing::Open => {
                 self.leave_groups();
                 self.settle(shard, now);
-                let quiet = now.since(self.heart.last_received());
+                let quiet = now.since(self.heard_at);
                 let example = match ending {
                     Ending::Violation(violation) => format!("{violation:?}"),
                     _ if self.opened == now => "right after the upgrade".to_owned(),
@@ -155,14 +158,8 @@ impl<D: Dial + 'static> State<'_, D> {
                 let cause = closed_by_us(*answered, *next);
                 Some(overdue(ended(now, cause, *next, String::new())))
             }
-            Closing::Answered {
-                deadline,
-                at,
-                code,
-                reason,
-            } if now >= *deadline => {
-                let (at, code, reason) = (*at, *code, reason.clone());
-                Some(overdue(self.ended_by_peer(shard, at, code, &reason)))
+            Closing::Answered { deadline, close } if now >= *deadline => {
+                Some(overdue(self.ended_by_peer(shard, close)))
             }
             Closing::Dead { until } if now >= *until => Some(self.ended_dead(shard, now)),
             _ => None,
@@ -181,7 +178,9 @@ impl<D: Dial + 'static> State<'_, D> {
         }
     }
 
-    fn ended_by_peer(&self, shard: &Shard<D>, at: Offset, code: u16, reason: &str) -> Ended {
+    fn ended_by_peer(&self, shard: &Shard<D>, close: &PeerClose) -> Ended {
+        let PeerClose { at, code, reason } = close;
+        let (at, code) = (*at, *code);
         let cause = match code {
             1000 | 1001 | 1005 => CloseCause::ByPeer(code),
             code => CloseCause::Lost(FailureKind::CloseCode(code)),
@@ -195,8 +194,7 @@ impl<D: Dial + 'static> State<'_, D> {
     }
 
     fn ended_dead(&mut self, shard: &Shard<D>, now: Offset) -> Ended {
-        let false_dead = self.heart.finish_watch(now);
-        if false_dead {
+        if self.finish_watch(shard, now) {
             shard.count(shard.plan.origin(now), Counter::FalseDead);
         }
         let example = "no answer to heartbeats; ended with RST".to_owned();
@@ -215,7 +213,7 @@ impl<D: Dial + 'static> State<'_, D> {
     /// Books everything that was outstanding on this connection.
     pub(super) fn settle(&mut self, shard: &Shard<D>, now: Offset) {
         let run_over = shard.stage.get() >= Stage::Closing;
-        self.heart.end(shard, now, run_over);
+        self.end_heart(shard, now, run_over);
         self.settle_messages(shard);
     }
 
@@ -251,11 +249,11 @@ impl<D: Dial + 'static> State<'_, D> {
     }
 
     pub(super) fn leave_groups(&mut self) {
-        let Some(since) = self.member_since.take() else {
+        let Some(membership) = self.membership.take() else {
             return;
         };
-        for group in self.groups.drain(..) {
-            group.leave(self.client.identity.number, since);
+        for group in membership.groups {
+            group.leave(self.client.identity.number, membership.since);
         }
     }
 }

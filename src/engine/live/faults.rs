@@ -79,8 +79,8 @@ impl<D: Dial + 'static> State<'_, D> {
         for ticks in self.client.ticks.iter_mut().flatten() {
             super::skip(shard, ticks, now);
         }
-        self.heart.skip_until(now);
-        self.postpone(now.since(since));
+        self.skip_beats(shard, now);
+        self.postpone(shard, now.since(since));
     }
 }
 

@@ -11,7 +11,7 @@ use crate::clock::Offset;
 use crate::engine::heartbeat::{
     Answer, Heartbeats, Outcome, OutcomeKind, Rule, Verdict, start_phase,
 };
-use crate::engine::matching::Incoming;
+use crate::engine::matching::Sent;
 use crate::engine::plan::Plan;
 use crate::engine::shard::Shard;
 use crate::metrics::{Counter, Metric, Recorder};
@@ -21,11 +21,11 @@ use crate::wire::{Dial, Outbox};
 /// A control ping's payload: who, which beat, when.
 const PAYLOAD: usize = 24;
 
-/// The heart of one connection.
+/// The heart of one connection that beats, or that judges silence.
 #[derive(Debug)]
 pub(super) struct Heart {
-    machine: Option<Heartbeats>,
-    rule: Option<Arc<Rule>>,
+    machine: Heartbeats,
+    rule: Arc<Rule>,
     beats: bool,
     phase: Duration,
     /// Number of the next beat.
@@ -37,58 +37,52 @@ pub(super) struct Heart {
 }
 
 impl Heart {
-    pub fn new(plan: &Plan, rng: &mut fastrand::Rng, opened: Offset) -> Self {
-        let rule = plan.rule.clone();
-        let beats = !matches!(plan.scenario.heartbeat.style, HeartbeatStyle::None);
-        Self {
-            machine: rule.clone().map(|rule| Heartbeats::new(rule, opened)),
-            phase: rule
-                .as_ref()
-                .map_or(Duration::ZERO, |rule| start_phase(rule.interval, rng)),
+    /// That of a connection opened at `opened`; none without a rule. Boxed: every message looks at
+    /// the rest of a connection, few at this.
+    pub fn new(plan: &Plan, rng: &mut fastrand::Rng, opened: Offset) -> Option<Box<Self>> {
+        let rule = plan.rule.clone()?;
+        Some(Box::new(Self {
+            machine: Heartbeats::new(Arc::clone(&rule), opened),
+            phase: start_phase(rule.interval, rng),
             rule,
-            beats,
+            beats: !matches!(plan.scenario.heartbeat.style, HeartbeatStyle::None),
             next: 0,
             opened,
             received: opened,
             beaten: opened,
-        }
+        }))
     }
 
-    /// When the last byte came.
-    pub fn last_received(&self) -> Offset {
-        self.received
-    }
-
-    /// When the next beat is due.
-    fn due(&self) -> Option<Offset> {
-        self.due_of(self.next)
-    }
-
-    fn due_of(&self, number: u64) -> Option<Offset> {
-        let rule = self.rule.as_ref().filter(|_| self.beats)?;
+    /// When beat `number` is due.
+    fn due(&self, number: u64) -> Option<Offset> {
         let active = self.received.max(self.beaten);
-        Some(rule.due(self.opened, self.phase, number, active))
+        let due = || self.rule.due(self.opened, self.phase, number, active);
+        self.beats.then(due)
     }
 
     /// When it has to be looked at again.
     pub fn next_due(&self) -> Offset {
-        let deadline = self.machine.as_ref().and_then(Heartbeats::next_deadline);
-        let due = self.due().into_iter().chain(deadline).min();
+        let due = self.due(self.next).into_iter();
+        let due = due.chain(self.machine.next_deadline()).min();
         due.unwrap_or(Offset::MAX)
     }
 
-    /// We stood still for `by`.
-    pub fn postpone(&mut self, by: Duration) {
-        if let Some(machine) = &mut self.machine {
-            machine.postpone(by);
-        }
+    /// Takes the next beat, if it is due.
+    fn take_due(&mut self, now: Offset) -> Option<DueBeat> {
+        let due = self.due(self.next).filter(|due| *due <= now)?;
+        let number = self.next;
+        self.next += 1;
+        self.beaten = due;
+        let full = self.machine.is_full();
+        Some(DueBeat { number, due, full })
     }
 
     /// Leaves out the beats that were due before `now`.
-    pub fn skip_until(&mut self, now: Offset) {
-        let Some(rule) = self.rule.as_ref().filter(|_| self.beats) else {
+    fn skip_until(&mut self, now: Offset) {
+        if !self.beats {
             return;
-        };
+        }
+        let rule = &self.rule;
         let interval = rule.interval.as_nanos().max(1);
         let passed = now.since(self.opened + self.phase).as_nanos();
         let next = u64::try_from(passed.div_ceil(interval)).unwrap_or(u64::MAX);
@@ -97,40 +91,31 @@ impl Heart {
             self.beaten = now;
         }
     }
+}
 
-    /// The connection or the run ended.
-    pub fn end<D: Dial + 'static>(&mut self, shard: &Shard<D>, now: Offset, run_over: bool) {
-        self.beats = false;
-        let Some(machine) = &mut self.machine else {
-            return;
-        };
-        let mut recorder = shard.recorder.borrow_mut();
-        let mut emit = emitter(shard, &mut recorder);
-        let verdict = if run_over {
-            machine.run_ended(now, &mut emit)
-        } else {
-            machine.connection_ended(now, &mut emit)
-        };
-        drop(emit);
-        if let Some(verdict) = verdict {
-            book_verdict(&shard.plan, &mut recorder, &verdict);
-        }
-    }
-
-    /// Whether the peer turned out to live after the verdict.
-    pub fn finish_watch(&mut self, now: Offset) -> bool {
-        let Some(machine) = &mut self.machine else {
-            return false;
-        };
-        let _ = machine.connection_ended(now, &mut |_| {});
-        machine.tally().false_dead == Some(true)
-    }
+/// A beat that is to be sent now.
+struct DueBeat {
+    number: u64,
+    due: Offset,
+    /// There is no room for another one whose answer is awaited.
+    full: bool,
 }
 
 fn book_verdict(plan: &Plan, recorder: &mut Recorder, verdict: &Verdict) {
     let origin = plan.origin(verdict.at);
     recorder.count(origin, Counter::DeclaredDead);
     recorder.record(origin, Metric::DeathDetection, verdict.detection);
+}
+
+/// A beat was due and could not be sent.
+fn beat_blocked<D: Dial + 'static>(
+    heart: &mut Heart,
+    shard: &Shard<D>,
+    recorder: &mut Recorder,
+    now: Offset,
+) {
+    recorder.count(shard.plan.origin(now), Counter::HeartbeatsBlocked);
+    heart.machine.blocked(now, &mut emitter(shard, recorder));
 }
 
 /// Books what became of a beat where the beat was sent.
@@ -157,51 +142,114 @@ fn emitter<'a, D: Dial + 'static>(
 }
 
 impl<D: Dial + 'static> State<'_, D> {
+    /// Bytes came, whatever they mean. The heart is told once something is due there, since until then
+    /// only the last of many matters: a busy connection's messages do not look at it.
+    pub(super) fn heard(&mut self, shard: &Shard<D>, now: Offset) {
+        self.heard_at = now;
+        self.heart_unaware = true;
+        if self.heart_due <= now {
+            self.with_heart(shard, |_, _| {});
+        }
+    }
+
+    /// Does something with the heart, which first learns what it has not been told.
+    fn with_heart<T>(
+        &mut self,
+        shard: &Shard<D>,
+        act: impl FnOnce(&mut Heart, &mut Recorder) -> T,
+    ) -> Option<T> {
+        let heart = self.heart.as_deref_mut()?;
+        let mut recorder = shard.recorder.borrow_mut();
+        if std::mem::take(&mut self.heart_unaware) {
+            heart.received = self.heard_at;
+            let emit = &mut emitter(shard, &mut recorder);
+            heart.machine.received(self.heard_at, emit);
+        }
+        let done = act(heart, &mut recorder);
+        self.heart_due = heart.next_due();
+        Some(done)
+    }
+
     /// Sends beats that are due and acts on a verdict.
     pub(super) fn beat(&mut self, shard: &Shard<D>, now: Offset, outbox: &mut Outbox) {
-        while self.heart.due().is_some_and(|due| due <= now) {
-            let due = self.heart.due().unwrap_or(now);
-            let number = self.heart.next;
-            self.heart.next += 1;
-            self.heart.beaten = due;
+        if now < self.heart_due {
+            return;
+        }
+        while let Some(beat) = self
+            .with_heart(shard, |heart, _| heart.take_due(now))
+            .flatten()
+        {
+            let DueBeat { number, due, full } = beat;
             if self.client.control.effects.get().no_heartbeats {
                 continue;
             }
             // Never behind a full buffer: that would measure our own queue.
-            let full = self.heart.machine.as_ref().is_some_and(Heartbeats::is_full);
             if !full && !self.stuck && self.queue_beat(shard, number, now, outbox) {
                 self.unsent.push(Unsent::Beat { number, due });
                 continue;
             }
-            let mut recorder = shard.recorder.borrow_mut();
-            recorder.count(shard.plan.origin(now), Counter::HeartbeatsBlocked);
-            if let Some(machine) = &mut self.heart.machine {
-                machine.blocked(now, &mut emitter(shard, &mut recorder));
-            }
+            self.with_heart(shard, |heart, recorder| {
+                beat_blocked(heart, shard, recorder, now);
+            });
         }
         self.judge(shard, now);
     }
 
     fn judge(&mut self, shard: &Shard<D>, now: Offset) {
-        let Some(machine) = &mut self.heart.machine else {
+        let verdict = self.with_heart(shard, |heart, recorder| {
+            let emit = &mut emitter(shard, recorder);
+            heart.machine.advance(now, emit)
+        });
+        let verdict = verdict.flatten().filter(|_| self.closing == Closing::Open);
+        let Some(verdict) = verdict else {
             return;
         };
-        let verdict = {
-            let mut recorder = shard.recorder.borrow_mut();
-            machine.advance(now, &mut emitter(shard, &mut recorder))
-        };
-        let Some(verdict) = verdict.filter(|_| self.closing == Closing::Open) else {
-            return;
-        };
-        book_verdict(&shard.plan, &mut shard.recorder.borrow_mut(), &verdict);
-        self.heart.beats = false;
-        let watched = self.heart.rule.as_ref().map_or(Duration::ZERO, |r| r.grace);
-        self.leave_groups();
         // The heart itself goes on: it watches whether the peer lives after all.
+        let watched = self.with_heart(shard, |heart, recorder| {
+            book_verdict(&shard.plan, recorder, &verdict);
+            heart.beats = false;
+            heart.rule.grace
+        });
+        self.leave_groups();
         self.settle_messages(shard);
         self.closing = Closing::Dead {
-            until: verdict.at + watched,
+            until: verdict.at + watched.unwrap_or_default(),
         };
+    }
+
+    /// We stood still for `by`: the heart waits so much longer.
+    pub(super) fn postpone_heart(&mut self, shard: &Shard<D>, by: Duration) {
+        self.with_heart(shard, |heart, _| heart.machine.postpone(by));
+    }
+
+    /// Leaves out the beats that were due before `now`.
+    pub(super) fn skip_beats(&mut self, shard: &Shard<D>, now: Offset) {
+        self.with_heart(shard, |heart, _| heart.skip_until(now));
+    }
+
+    /// The connection or the run ended: there are no more beats.
+    pub(super) fn end_heart(&mut self, shard: &Shard<D>, now: Offset, run_over: bool) {
+        self.with_heart(shard, |heart, recorder| {
+            heart.beats = false;
+            let machine = &mut heart.machine;
+            let verdict = if run_over {
+                machine.run_ended(now, &mut emitter(shard, recorder))
+            } else {
+                machine.connection_ended(now, &mut emitter(shard, recorder))
+            };
+            if let Some(verdict) = verdict {
+                book_verdict(&shard.plan, recorder, &verdict);
+            }
+        });
+    }
+
+    /// Whether the peer turned out to live after the verdict.
+    pub(super) fn finish_watch(&mut self, shard: &Shard<D>, now: Offset) -> bool {
+        let lived = self.with_heart(shard, |heart, _| {
+            let _ = heart.machine.connection_ended(now, &mut |_| {});
+            heart.machine.tally().false_dead == Some(true)
+        });
+        lived.unwrap_or_default()
     }
 
     fn queue_beat(
@@ -238,9 +286,8 @@ impl<D: Dial + 'static> State<'_, D> {
         let mut rng = identity.rng.clone();
         let context = identity.context(&shard.plan, number, 0);
         template.render(&context, &mut rng, &mut text);
-        let sent = Incoming::Text(std::str::from_utf8(&text).unwrap_or(""));
         let mut readers = shard.readers.borrow_mut();
-        let key = readers[identity.session].beat_key(sent, &context, &mut rng);
+        let key = readers[identity.session].beat_key(Sent::Text(&text), &context, &mut rng);
         identity.rng = rng;
         if let Some(key) = key {
             self.questions.beat_sent(number, key);
@@ -251,54 +298,40 @@ impl<D: Dial + 'static> State<'_, D> {
     /// Of the beats that fell due while we stood still only the last is sent: a burst of them would
     /// measure how the peer copes with our absence.
     pub(super) fn leave_out_beats(&mut self, shard: &Shard<D>, now: Offset) {
-        let followed = |due: Option<Offset>| due.is_some_and(|due| due <= now);
-        while followed(self.heart.due_of(self.heart.next + 1)) {
-            self.heart.next += 1;
-            let mut recorder = shard.recorder.borrow_mut();
-            recorder.count(shard.plan.origin(now), Counter::HeartbeatsBlocked);
-            if let Some(machine) = &mut self.heart.machine {
-                machine.blocked(now, &mut emitter(shard, &mut recorder));
+        self.with_heart(shard, |heart, recorder| {
+            while heart.due(heart.next + 1).is_some_and(|due| due <= now) {
+                heart.next += 1;
+                beat_blocked(heart, shard, recorder, now);
             }
-        }
+        });
     }
 
     /// A beat's last byte went to the kernel.
     pub(super) fn beat_sent(&mut self, shard: &Shard<D>, at: Offset, number: u64, due: Offset) {
-        let mut recorder = shard.recorder.borrow_mut();
-        let origin = shard.plan.origin(at);
-        shard.span(&mut recorder, origin, Metric::HeartbeatLag, (due, at));
-        let Some(machine) = &mut self.heart.machine else {
-            return;
-        };
-        let before = machine.tally().sent;
-        machine.sent(at, number, &mut emitter(shard, &mut recorder));
-        if machine.tally().sent > before {
-            recorder.count(origin, Counter::HeartbeatsSent);
-        }
-    }
-
-    /// Bytes came, whatever they mean.
-    pub(super) fn heard(&mut self, shard: &Shard<D>, now: Offset) {
-        self.heart.received = now;
-        if let Some(machine) = &mut self.heart.machine {
-            let mut recorder = shard.recorder.borrow_mut();
-            machine.received(now, &mut emitter(shard, &mut recorder));
-        }
+        self.with_heart(shard, |heart, recorder| {
+            let origin = shard.plan.origin(at);
+            shard.span(recorder, origin, Metric::HeartbeatLag, (due, at));
+            let machine = &mut heart.machine;
+            let before = machine.tally().sent;
+            machine.sent(at, number, &mut emitter(shard, recorder));
+            if machine.tally().sent > before {
+                recorder.count(origin, Counter::HeartbeatsSent);
+            }
+        });
     }
 
     /// An answer to a beat came; `None` = to any.
     pub(super) fn beat_answered(&mut self, shard: &Shard<D>, now: Offset, number: Option<u64>) {
-        let Some(machine) = &mut self.heart.machine else {
-            return shard.count(shard.plan.origin(now), Counter::PongsUnsolicited);
-        };
-        let mut recorder = shard.recorder.borrow_mut();
-        let answer = machine.answered(now, number, &mut emitter(shard, &mut recorder));
+        let answer = self.with_heart(shard, |heart, recorder| {
+            let emit = &mut emitter(shard, recorder);
+            heart.machine.answered(now, number, emit)
+        });
         let counter = match answer {
-            Answer::Duplicate => Counter::PongsDuplicate,
-            Answer::Unsolicited => Counter::PongsUnsolicited,
-            Answer::OnTime(_) | Answer::Late(_) | Answer::Ignored => return,
+            Some(Answer::Duplicate) => Counter::PongsDuplicate,
+            Some(Answer::Unsolicited) | None => Counter::PongsUnsolicited,
+            Some(Answer::OnTime(_) | Answer::Late(_) | Answer::Ignored) => return,
         };
-        recorder.count(shard.plan.origin(now), counter);
+        shard.count(shard.plan.origin(now), counter);
     }
 
     /// Which of our beats a pong's payload names.

@@ -34,6 +34,7 @@ use super::client::Client;
 use super::faults::Effects;
 use super::groups::Group;
 use super::matching::Questions;
+use super::prefetch::prefetch;
 use super::program::Program;
 use super::shard::Shard;
 use crate::clock::Offset;
@@ -81,15 +82,20 @@ pub(super) struct State<'c, D: Dial> {
     /// Whether it has reached any.
     scheduled: bool,
     questions: Questions,
-    heart: Heart,
+    /// When the last byte came.
+    heard_at: Offset,
+    /// The heart has not been told of it.
+    heart_unaware: bool,
+    /// When the heart has to be looked at.
+    heart_due: Offset,
+    heart: Option<Box<Heart>>,
     pongs: Option<Box<Pongs>>,
     /// Queued, not yet taken by the kernel.
     unsent: SmallVec<[Unsent; 1]>,
     /// The kernel did not take everything at the last write.
     stuck: bool,
-    /// The groups whose broadcasts it should get, by position in the program, and since when.
-    groups: Vec<Arc<Group>>,
-    member_since: Option<Offset>,
+    /// The groups whose broadcasts it should get.
+    membership: Option<Box<Membership>>,
     closing: Closing,
     /// Since when a fault has kept it from doing anything.
     frozen_at: Option<Offset>,
@@ -105,6 +111,13 @@ pub(super) struct State<'c, D: Dial> {
     armed: Offset,
     /// Stalls of the shard it has been given time for.
     stalled: Duration,
+}
+
+/// The groups of a client.
+struct Membership {
+    since: Offset,
+    /// By position in the program.
+    groups: Vec<Arc<Group>>,
 }
 
 impl<'c, D: Dial + 'static> Live<'c, D> {
@@ -144,12 +157,14 @@ impl<'c, D: Dial + 'static> Live<'c, D> {
                 waiting: Waiting::Go,
                 step_due: opened,
                 questions,
+                heard_at: opened,
+                heart_unaware: false,
+                heart_due: heart.as_ref().map_or(Offset::MAX, |h| h.next_due()),
                 heart,
                 pongs,
                 unsent: SmallVec::new(),
                 stuck: false,
-                groups: Vec::new(),
-                member_since: None,
+                membership: None,
                 closing: Closing::Open,
                 frozen_at: None,
                 felt: Effects::default(),
@@ -171,6 +186,11 @@ impl<D: Dial + 'static> Future for Live<'_, D> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let live = &mut *self;
+        prefetch(live);
+        prefetch(live.state.client);
+        if let Some(question) = live.state.questions.first() {
+            prefetch(question);
+        }
         let shard = Rc::clone(&live.state.client.shard);
         let Some(connection) = &mut live.connection else {
             return Poll::Pending;
@@ -300,7 +320,7 @@ impl<D: Dial + 'static> State<'_, D> {
             let waited = now.since(shard.stall.until());
             let by = shard.stall.total() - self.stalled + waited;
             self.stalled = shard.stall.total();
-            self.postpone(by);
+            self.postpone(shard, by);
             self.leave_out_beats(shard, now);
         }
         now

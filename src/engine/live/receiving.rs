@@ -150,10 +150,10 @@ impl<D: Dial + 'static> State<'_, D> {
         };
         let origin = shard.plan.origin(sent);
         let mut recorder = shard.recorder.borrow_mut();
-        if self.groups.is_empty() {
+        let Some(membership) = &self.membership else {
             return shard.span(&mut recorder, origin, Metric::Delivery, (sent, now));
-        }
-        if self.member_since.is_some_and(|since| since <= sent) {
+        };
+        if membership.since <= sent {
             shard.span(&mut recorder, origin, Metric::Delivery, (sent, now));
             recorder.count(origin, Counter::DeliveriesReceived);
             shard.plan.groups.receive();

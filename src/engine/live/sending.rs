@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use super::State;
 use super::heart::ping_payload;
+use super::{Membership, State};
 use crate::clock::Offset;
-use crate::engine::matching::{Entry, Incoming, Matchers, QuestionId};
+use crate::engine::groups::Group;
+use crate::engine::matching::{Entry, Matchers, QuestionId, Sent};
 use crate::engine::program::Program;
 use crate::engine::schedule::{self, Ticks};
 use crate::engine::shard::Shard;
 use crate::engine::{identity, plan::Plan};
 use crate::metrics::{Counter, Metric, Origin};
-use crate::scenario::{Payload, SendStep, Step};
+use crate::scenario::{Payload, Step};
 use crate::wire::{Dial, Outbox};
 
 /// Messages one wake-up may send for schedules that fell behind, before others get their turn.
@@ -86,7 +87,10 @@ impl<D: Dial + 'static> State<'_, D> {
         }
         let measured = plan.phases.is_measured(intended);
         if let Some(question) = question {
-            let sent = incoming(send, &text);
+            let sent = match &send.payload {
+                Payload::Text(_) => Sent::Text(&text),
+                Payload::Binary(_) | Payload::RandomBinary(_) => Sent::Binary(&text),
+            };
             let mut readers = shard.readers.borrow_mut();
             let reader = &mut readers[identity.session];
             let key = reader.key(question, Some(sent), &context, &mut rng);
@@ -186,8 +190,12 @@ impl<D: Dial + 'static> State<'_, D> {
         let Some(delivery) = &self.program.sends[step].delivery else {
             return;
         };
+        let groups = self.membership.as_ref().map(|m| &m.groups);
         let place = self.program.group_of[step];
-        let Some(group) = place.and_then(|place| self.groups.get(place)) else {
+        let Some(group) = groups
+            .zip(place)
+            .and_then(|(groups, place)| groups.get(place))
+        else {
             return;
         };
         let seen = shard.plan.epoch.in_micros(intended);
@@ -263,9 +271,10 @@ impl<D: Dial + 'static> State<'_, D> {
 
     /// The client takes part in the broadcasts of a step from now on.
     pub(super) fn join_groups(&mut self, shard: &Shard<D>, now: Offset) {
-        if self.member_since.is_some() {
+        if self.membership.is_some() {
             return;
         }
+        let mut groups: Vec<Arc<Group>> = Vec::new();
         let identity = &self.client.identity;
         let context = identity.context(&shard.plan, 0, 0);
         let mut rng = identity.rng.clone();
@@ -279,12 +288,14 @@ impl<D: Dial + 'static> State<'_, D> {
             template.render(&context, &mut rng, &mut name);
             let group = shard.plan.groups.named(&name);
             // Two steps may broadcast to one group; a client is in it once.
-            if !self.groups.iter().any(|joined| Arc::ptr_eq(joined, &group)) {
+            if !groups.iter().any(|joined| Arc::ptr_eq(joined, &group)) {
                 group.join(identity.number, since);
             }
-            self.groups.push(group);
+            groups.push(group);
         }
-        self.member_since = (!self.groups.is_empty()).then_some(since);
+        if !groups.is_empty() {
+            self.membership = Some(Box::new(Membership { since, groups }));
+        }
     }
 }
 
@@ -300,14 +311,6 @@ pub(in crate::engine) fn skip<D: Dial>(shard: &Shard<D>, ticks: &mut Ticks, unti
         let mut recorder = shard.recorder.borrow_mut();
         recorder.add(Origin::Other, Counter::SendsSkipped, before);
         recorder.add(Origin::Measured, Counter::SendsSkipped, measured);
-    }
-}
-
-fn incoming<'a>(send: &SendStep, payload: &'a [u8]) -> Incoming<'a> {
-    match send.payload {
-        // Templates render text; what is not would not have been queued as text by the decoder.
-        Payload::Text(_) => Incoming::Text(std::str::from_utf8(payload).unwrap_or("")),
-        Payload::Binary(_) | Payload::RandomBinary(_) => Incoming::Binary(payload),
     }
 }
 

@@ -60,9 +60,9 @@ impl<D: Dial + 'static> State<'_, D> {
     }
 
     /// Moves every deadline: we stood still for `by`. What is due to be done stays due.
-    pub(super) fn postpone(&mut self, by: Duration) {
+    pub(super) fn postpone(&mut self, shard: &Shard<D>, by: Duration) {
         self.questions.postpone(by);
-        self.heart.postpone(by);
+        self.postpone_heart(shard, by);
         if let Some(pongs) = &mut self.pongs {
             pongs.postpone(by);
         }
@@ -144,7 +144,7 @@ impl<D: Dial + 'static> State<'_, D> {
         let mut due = waiting
             .min(questions)
             .min(self.slowness.next_due())
-            .min(self.heart.next_due())
+            .min(self.heart_due)
             .min(self.pongs.as_ref().map_or(Offset::MAX, |p| p.next_due()));
         // With a full socket or table the next thing to happen is that it gets room.
         let able = !self.leaving && !self.stuck && !self.questions.is_full();

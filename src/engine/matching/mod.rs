@@ -22,7 +22,7 @@ use crate::clock::Offset;
 use crate::scenario::template::Context;
 
 pub use compile::{DeliveryId, Matchers, QuestionId};
-pub use reader::{Arrival, Incoming, Key, Reader};
+pub use reader::{Arrival, Incoming, Key, Reader, Sent};
 
 /// Questions one client can have outstanding; beyond it a message must not be sent.
 pub const OUTSTANDING_LIMIT: usize = 65_536;
@@ -92,10 +92,17 @@ pub struct TableFull;
 pub struct Questions {
     /// In send order.
     entries: VecDeque<Entry>,
-    /// The step that waits, if one does.
-    expecting: Option<Entry>,
+    /// The step that waits, if one does. Boxed: a client is large enough without.
+    expecting: Option<Box<Entry>>,
     /// No deadline is earlier; it may be that of a question answered meanwhile.
     earliest: Offset,
+    /// What a message can be beside an answer. Boxed, and few sessions need it.
+    others: Option<Box<Others>>,
+}
+
+/// How to tell the answers to beats and other clients' messages.
+#[derive(Clone, Debug, Default)]
+struct Others {
     /// What answers a beat when all beats have the same answer.
     any_beat: Option<Key>,
     /// What answers each of the last beats when they differ.
@@ -111,9 +118,7 @@ impl Questions {
             entries: VecDeque::new(),
             expecting: None,
             earliest: Offset::MAX,
-            any_beat: None,
-            beats: VecDeque::new(),
-            deliveries: Box::default(),
+            others: None,
         };
         questions.refresh(reader, context, rng);
         questions
@@ -121,8 +126,12 @@ impl Questions {
 
     /// Renders deliveries and heartbeat answers again, after a capture they may use.
     pub fn refresh(&mut self, reader: &mut Reader, context: &Context<'_>, rng: &mut fastrand::Rng) {
-        self.any_beat = reader.any_beat_key(context, rng);
-        self.deliveries = reader.delivery_keys(context, rng);
+        let any_beat = reader.any_beat_key(context, rng);
+        let deliveries = reader.delivery_keys(context, rng);
+        if any_beat.is_some() || !deliveries.is_empty() {
+            let others = self.others.get_or_insert_default();
+            (others.any_beat, others.deliveries) = (any_beat, deliveries);
+        }
     }
 
     /// Questions outstanding, a waiting step not included.
@@ -149,7 +158,7 @@ impl Questions {
         match entry.kind {
             QuestionKind::Expect => {
                 debug_assert!(self.expecting.is_none(), "a session waits at one step");
-                self.expecting = Some(entry);
+                self.expecting = Some(Box::new(entry));
             }
             QuestionKind::Reply if self.is_full() => return Err(TableFull),
             QuestionKind::Reply => {
@@ -177,7 +186,8 @@ impl Questions {
 
     /// We stood still for `by`: every question whose time runs gets so much more.
     pub fn postpone(&mut self, by: Duration) {
-        let running = self.entries.iter_mut().chain(&mut self.expecting);
+        let waiting = self.expecting.as_deref_mut();
+        let running = self.entries.iter_mut().chain(waiting);
         for entry in running.filter(|entry| entry.deadline < Offset::MAX) {
             entry.deadline = entry.deadline + by;
         }
@@ -186,10 +196,11 @@ impl Questions {
 
     /// A beat whose own answer can be told from others was sent.
     pub fn beat_sent(&mut self, id: u64, key: Key) {
-        if self.beats.len() >= BEATS_LIMIT {
-            self.beats.pop_front();
+        let beats = &mut self.others.get_or_insert_default().beats;
+        if beats.len() >= BEATS_LIMIT {
+            beats.pop_front();
         }
-        self.beats.push_back((id, key));
+        beats.push_back((id, key));
     }
 
     /// Says what a message received at `now` is, and takes the question it answers off the table.
@@ -200,33 +211,46 @@ impl Questions {
         now: Offset,
     ) -> Dispatch {
         reader.begin();
-        let answers = |entry: &Entry| {
+        let mut answers = |entry: &Entry| {
             now <= entry.deadline && reader.answers(entry.question, entry.key, message)
         };
-        // In order means at index 0. Out of order, what lies before is few or soon expires, and taking
+        // In order means the first. Out of order, what lies before is few or soon expires, and taking
         // an entry out moves only the shorter side.
-        let found = self.entries.iter().position(answers);
-        if let Some(entry) = found.and_then(|index| self.entries.remove(index)) {
+        let found = if self.entries.front().is_some_and(&mut answers) {
+            self.entries.pop_front()
+        } else {
+            let index = self.entries.iter().skip(1).position(answers);
+            index.and_then(|index| self.entries.remove(index + 1))
+        };
+        if let Some(entry) = found {
             if self.entries.is_empty() {
                 // Back to the ring's first place: one cold cache line for a client that asks one at a time.
                 self.entries.clear();
             }
-            let delivery = reader.own_delivery(entry.question, &self.deliveries, message);
+            let deliveries = self.others.as_ref().map_or(&[][..], |o| &o.deliveries);
+            let delivery = reader.own_delivery(entry.question, deliveries, message);
             return Dispatch::Reply { entry, delivery };
         }
-        if let Some(id) = self.beat_answered(reader, message) {
-            return Dispatch::Heartbeat { id };
+        if let Some(others) = &self.others {
+            if let Some(id) = others.beat_answered(reader, message) {
+                return Dispatch::Heartbeat { id };
+            }
+            if let Some(arrival) = reader.delivery(&others.deliveries, message) {
+                return Dispatch::Delivery(arrival);
+            }
         }
-        if let Some(arrival) = reader.delivery(&self.deliveries, message) {
-            return Dispatch::Delivery(arrival);
-        }
-        let answers = |entry: &mut Entry| {
+        let answers = |entry: &mut Box<Entry>| {
             now <= entry.deadline && reader.answers(entry.question, entry.key, message)
         };
         match self.expecting.take_if(answers) {
-            Some(entry) => Dispatch::Expected(entry),
+            Some(entry) => Dispatch::Expected(*entry),
             None => Dispatch::Unexpected,
         }
+    }
+
+    /// The question whose answer is most likely to come next.
+    pub fn first(&self) -> Option<&Entry> {
+        self.entries.front()
     }
 
     /// When [`Questions::expire`] should be called; nothing expires earlier. It can come once too often,
@@ -256,7 +280,7 @@ impl Questions {
             stays
         });
         if let Some(entry) = self.expecting.take_if(|entry| !stays(entry)) {
-            emit(entry);
+            emit(*entry);
         }
         self.earliest = earliest;
     }
@@ -264,11 +288,15 @@ impl Questions {
     /// Takes off everything, in the order asked, the waiting step last: the connection or the run ended.
     /// Beats are forgotten too.
     pub fn lose_all(&mut self, emit: impl FnMut(Entry)) {
-        self.beats.clear();
-        let waiting = self.expecting.take();
+        if let Some(others) = &mut self.others {
+            others.beats.clear();
+        }
+        let waiting = self.expecting.take().map(|entry| *entry);
         self.entries.drain(..).chain(waiting).for_each(emit);
     }
+}
 
+impl Others {
     fn beat_answered(&self, reader: &mut Reader, message: Incoming<'_>) -> Option<Option<u64>> {
         if let Some(key) = self.any_beat {
             return reader.answers_beat(key, message).then_some(None);

@@ -9,13 +9,31 @@ use crate::engine::extract::Extractor;
 use crate::scenario::Template;
 use crate::scenario::template::Context;
 
-/// A data message, as received or as sent.
+/// A data message as it was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
     /// A text message.
     Text(&'a str),
     /// A binary message.
     Binary(&'a [u8]),
+}
+
+/// A data message as it was sent. Whether its text is text was seen to when it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent<'a> {
+    /// A text message.
+    Text(&'a [u8]),
+    /// A binary message.
+    Binary(&'a [u8]),
+}
+
+impl<'a> From<Incoming<'a>> for Sent<'a> {
+    fn from(message: Incoming<'a>) -> Self {
+        match message {
+            Incoming::Text(text) => Self::Text(text.as_bytes()),
+            Incoming::Binary(bytes) => Self::Binary(bytes),
+        }
+    }
 }
 
 /// What answers a question: a 64-bit fingerprint, so that a question costs the same whatever it waits for.
@@ -69,7 +87,7 @@ impl Reader {
     pub fn key(
         &mut self,
         question: QuestionId,
-        sent: Option<Incoming<'_>>,
+        sent: Option<Sent<'_>>,
         context: &Context<'_>,
         rng: &mut fastrand::Rng,
     ) -> Key {
@@ -80,7 +98,7 @@ impl Reader {
     /// What will answer a beat, when each beat has an answer of its own; `None` when any answer will do.
     pub fn beat_key(
         &mut self,
-        sent: Incoming<'_>,
+        sent: Sent<'_>,
         context: &Context<'_>,
         rng: &mut fastrand::Rng,
     ) -> Option<Key> {
@@ -219,7 +237,7 @@ impl Reader {
     /// The message's fingerprint under a condition; `None` when no question of it can be meant.
     fn hash(&mut self, condition: usize, message: Incoming<'_>) -> Option<u64> {
         let text = match (&self.matchers.conditions[condition], message) {
-            (Condition::Echo, message) => return Some(payload_hash(message)),
+            (Condition::Echo, message) => return Some(payload_hash(message.into())),
             (_, Incoming::Binary(_)) => return None,
             (_, Incoming::Text(text)) => text,
         };
@@ -242,7 +260,7 @@ impl Reader {
     fn render_key(
         &mut self,
         condition: usize,
-        sent: Option<Incoming<'_>>,
+        sent: Option<Sent<'_>>,
         context: &Context<'_>,
         rng: &mut fastrand::Rng,
     ) -> Key {
@@ -276,9 +294,9 @@ fn is_json(parsed: &mut Option<bool>, extractor: &mut Extractor, text: &str) -> 
 
 /// Equal bytes of another type are another message. Not by two seeds: of payloads up to eight bytes
 /// XXH3 mixes in the seed so simply that binary "1-1" would be text "1-2".
-fn payload_hash(message: Incoming<'_>) -> u64 {
+fn payload_hash(message: Sent<'_>) -> u64 {
     match message {
-        Incoming::Text(text) => xxh3_64(text.as_bytes()),
-        Incoming::Binary(bytes) => !xxh3_64(bytes),
+        Sent::Text(text) => xxh3_64(text),
+        Sent::Binary(bytes) => !xxh3_64(bytes),
     }
 }

@@ -106,7 +106,9 @@ impl Client {
     fn ask(&mut self, step: usize, at: u64, payload: Incoming<'_>) -> Entry {
         let id = self.reader.matchers().question(&self.steps[step]).unwrap();
         let context = Context::default();
-        let key = self.reader.key(id, Some(payload), &context, &mut self.rng);
+        let key = self
+            .reader
+            .key(id, Some(payload.into()), &context, &mut self.rng);
         let entry = self.reader.matchers().entry(id, key, ms(at), ms(at), true);
         self.questions.ask(entry).unwrap();
         entry
@@ -245,7 +247,7 @@ fn beats_with_answers_of_their_own_are_told_apart() {
     let mut client = Client::new(Vec::new(), Some(Matcher::Echo));
     for id in 0..=BEATS_LIMIT as u64 {
         let payload = id.to_string();
-        let sent = Incoming::Text(&payload);
+        let sent = Sent::Text(payload.as_bytes());
         let key = client
             .reader
             .beat_key(sent, &Context::default(), &mut client.rng);
