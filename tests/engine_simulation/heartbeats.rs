@@ -258,3 +258,31 @@ name = "only"
         "{detection:?}"
     );
 }
+
+#[test]
+fn what_came_in_time_counts_when_more_comes_as_silence_falls_due() {
+    let rest = r#"
+[heartbeat]
+style = "one_way"
+send = "\n"
+interval = "60s"
+max_quiet = "2500ms"
+[[session]]
+name = "only"
+"#;
+    let other = always(async |stream| {
+        let mut peer = Peer::new(stream);
+        sleep(2490 * MS).await;
+        // One of these is read by the same wake-up that the end of the first silence brings.
+        for _ in 0..20 {
+            peer.text("here").await;
+            sleep(MS).await;
+        }
+        loop {
+            peer.text("still here").await;
+            sleep(SECOND).await;
+        }
+    });
+    let run = simulate(&closed(10, 6, rest), other);
+    run.assert(&[(C::DeclaredDead, 0)]);
+}

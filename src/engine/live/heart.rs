@@ -145,6 +145,10 @@ impl<D: Dial + 'static> State<'_, D> {
     /// Bytes came, whatever they mean. The heart is told once something is due there, since until then
     /// only the last of many matters: a busy connection's messages do not look at it.
     pub(super) fn heard(&mut self, shard: &Shard<D>, now: Offset) {
+        if self.heart_due <= now {
+            // What came before was in time for what is due now, perhaps.
+            self.with_heart(shard, |_, _| {});
+        }
         self.heard_at = now;
         self.heart_unaware = true;
         if self.heart_due <= now {
