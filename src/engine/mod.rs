@@ -20,7 +20,6 @@ pub mod live;
 pub mod matching;
 pub mod pacer;
 pub mod plan;
-mod prefetch;
 pub mod program;
 pub mod reconnect;
 pub mod run;

@@ -34,7 +34,6 @@ use super::client::Client;
 use super::faults::Effects;
 use super::groups::Group;
 use super::matching::Questions;
-use super::prefetch::prefetch;
 use super::program::Program;
 use super::shard::Shard;
 use crate::clock::Offset;
@@ -186,11 +185,6 @@ impl<D: Dial + 'static> Future for Live<'_, D> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let live = &mut *self;
-        prefetch(live);
-        prefetch(live.state.client);
-        if let Some(question) = live.state.questions.first() {
-            prefetch(question);
-        }
         let shard = Rc::clone(&live.state.client.shard);
         let Some(connection) = &mut live.connection else {
             return Poll::Pending;

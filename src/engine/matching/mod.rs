@@ -248,11 +248,6 @@ impl Questions {
         }
     }
 
-    /// The question whose answer is most likely to come next.
-    pub fn first(&self) -> Option<&Entry> {
-        self.entries.front()
-    }
-
     /// When [`Questions::expire`] should be called; nothing expires earlier. It can come once too often,
     /// since an answered question's deadline is only forgotten then.
     pub fn next_deadline(&self) -> Option<Offset> {
