@@ -176,21 +176,19 @@ impl Charts {
 
     /// Gives the terminal back; what was to be said meanwhile.
     fn stop(self) -> Vec<String> {
-        self.close();
-        std::mem::take(&mut self.shared().warnings)
-    }
-
-    fn close(&self) {
-        self.shared().closed = true;
-        // Whatever a terminal does, results are saved.
-        let _ = self.done.recv_timeout(GIVE_BACK);
+        let shared = Arc::clone(&self.shared);
+        drop(self);
+        std::mem::take(&mut lock(&shared).warnings)
     }
 }
 
 impl Drop for Charts {
-    /// A run that does not start leaves by another way, and its error has to be read.
+    /// Gives the terminal back whichever way a run ends: the error of one that does not start has to
+    /// be read.
     fn drop(&mut self) {
-        self.close();
+        self.shared().closed = true;
+        // Whatever a terminal does, results are saved.
+        let _ = self.done.recv_timeout(GIVE_BACK);
     }
 }
 
@@ -227,5 +225,44 @@ fn draw(mut screen: Screen, shared: &Mutex<Shared>) -> io::Result<()> {
             None => continue,
         }
         shared.drawn = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Charts whose thread gives the terminal back some time after it was told to.
+    fn slow_to_leave() -> (Charts, Arc<Mutex<Shared>>) {
+        let shared = Arc::new(Mutex::new(Shared {
+            board: Board::new("trial", KEYS, false),
+            drawn: false,
+            closed: false,
+            warnings: vec!["late".to_owned()],
+        }));
+        let (working, done) = sync_channel(0);
+        let theirs = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            let _working: SyncSender<()> = working;
+            while !lock(&theirs).closed {
+                std::thread::yield_now();
+            }
+            lock(&theirs).drawn = true;
+        });
+        let charts = Charts {
+            shared: Arc::clone(&shared),
+            done,
+        };
+        (charts, shared)
+    }
+
+    #[test]
+    fn whoever_lets_charts_go_has_the_terminal_back() {
+        let (charts, shared) = slow_to_leave();
+        drop(charts);
+        assert!(lock(&shared).drawn, "the thread had not ended");
+        let (charts, shared) = slow_to_leave();
+        assert_eq!(charts.stop(), ["late"]);
+        assert!(lock(&shared).drawn, "the thread had not ended");
     }
 }
