@@ -24,8 +24,8 @@ use crate::failure::{BadUpgrade, FailureKind};
 /// How long the start of a refusal's body is waited for.
 const BODY_WAIT: Duration = Duration::from_millis(200);
 
-/// No SYN is sent again before (Linux waits 1 s, and never less than 200 ms for anything): the kernel
-/// need not be asked.
+/// No SYN is sent again before, so that the kernel need not be asked: its first retransmission comes after
+/// 1 s (RFC 6298 2.1), and this leaves room for systems tuned to less.
 const SYN_RESEND: Duration = Duration::from_millis(200);
 
 /// What all dials of a thread share.

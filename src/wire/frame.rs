@@ -1,7 +1,7 @@
 //! One frame: its header, its mask, its close code (RFC 6455 section 5).
 //!
-//! Opcodes are tungstenite's, and its header coding is what ours is tested against: it costs four times
-//! as many instructions, more than all else that a frame needs. Its connection cannot be told not to
+//! Opcodes are tungstenite's, and its header coding is what ours is tested against: it takes four times
+//! as many instructions. Its connection cannot be told not to
 //! answer pings, hides the forbidden close codes it received and sends no close frame on a violation,
 //! all of which a load tester has to control and to report.
 
