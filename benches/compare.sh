@@ -45,6 +45,7 @@ case $save in */* | .*) echo "error: --save takes a name, not a path" >&2; exit 
 server_core=0 client_core=1
 handshakes_parallel=64
 idle_few=100 idle_many=5000 settle_s=6
+scheduled=10000
 wsbench=${WSBENCH:-target/release/wsbench}
 url=ws://127.0.0.1:$port/
 scratch=$(mktemp -d)
@@ -128,6 +129,45 @@ close = { code = 1000 }
 TOML
     run_wsbench "$scratch/handshakes.toml"
     keep_counter wsbench.rate.handshakes wsbench.cost.handshakes connections_opened 1e6
+}
+
+# Each of many clients sends once a second, whatever is answered. What it takes to be punctual is on both
+# sides; beside the floor's exact timer, its timer of whole milliseconds.
+schedule_round() {
+    local lag
+    floor --clients $scheduled --every 1
+    keep floor.cost.schedule "$(awk -v cpu="$(value cpu_s)" -v s="$(value seconds)" 'BEGIN { print cpu * 1e3 / s }')"
+    keep floor.late_p50.schedule "$(value late_p50_ms)"
+    keep floor.late_p99.schedule "$(value late_p99_ms)"
+    keep floor.late_p999.schedule "$(value late_p999_ms)"
+    floor --clients $scheduled --every 1 --tick 1
+    keep floor.cost.ticks "$(awk -v cpu="$(value cpu_s)" -v s="$(value seconds)" 'BEGIN { print cpu * 1e3 / s }')"
+    [ -n "$floor_only" ] && return
+    cat >"$scratch/schedule.toml" <<TOML
+name = "schedule"
+[target]
+url = "$url"
+[load]
+warm_up = "4s"
+stages = [ { duration = "2s", clients = $scheduled }, { duration = "$((seconds + 2))s", clients = $scheduled } ]
+[[session]]
+name = "once a second"
+[[session.step]]
+every = "1s"
+send = "{{text 64}}"
+TOML
+    run_wsbench "$scratch/schedule.toml"
+    keep wsbench.cost.schedule "$(jq '[.timeline.rows[] | select(.phase == "measure").cpu_s * 1e3] | sort | .[length / 2 | floor]' "$json")"
+    for lag in p50 p99 p999; do
+        keep "wsbench.late_$lag.schedule" "$(summary schedule_lag "$lag")"
+    done
+    [ "$(jq .counters.sends_skipped "$json")" = 0 ] || die "wsbench skipped sends"
+}
+
+# A statistic of a metric, from the result's table.
+summary() {
+    awk -F, -v metric="$1" -v column="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == column) at = i }
+        $1 == metric { print $at }' "$(dirname "$json")/summary.csv"
 }
 
 # Resident KiB of a client process that holds N connections, once they are open and have beaten some times.
@@ -224,6 +264,11 @@ table() {
     done
     row "open and close, $handshakes_parallel at a time, handshakes/s" rate.handshakes 0
     row "open and close, CPU us per handshake" cost.handshakes 1
+    row "$scheduled connections, a message a second each, CPU ms per second" cost.schedule 0
+    row "the same with a timer of whole milliseconds, not an exact one" cost.ticks 0
+    row "how late those messages were sent, p50, ms" late_p50.schedule 3
+    row "how late, p99, ms" late_p99.schedule 3
+    row "how late, p99.9, ms" late_p999.schedule 3
     row "idle with ping heartbeats, bytes of user memory a client ($idle_few to $idle_many)" idle 0
 }
 
@@ -237,7 +282,7 @@ if [ -z "$floor_only" ]; then
     fi
 fi
 [ "$(nproc --all)" -ge 2 ] || die "two cores are needed: one for the server, one for the client"
-[ "$(ulimit -Hn)" -ge $((idle_many + 100)) ] || die "the limit of open files is below $((idle_many + 100)); hint: ulimit -n"
+[ "$(ulimit -Hn)" -ge $((scheduled + 100)) ] || die "the limit of open files is below $((scheduled + 100)); hint: ulimit -n"
 ulimit -n "$(ulimit -Hn)"
 
 load_before=$(cut -d' ' -f1-3 /proc/loadavg)
@@ -252,6 +297,7 @@ for ((round = 1; round <= rounds; round++)); do
     echo_round 100
     echo_round 1000
     handshake_round
+    schedule_round
 done
 say "idle memory"
 idle_round

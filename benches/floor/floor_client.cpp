@@ -1,16 +1,19 @@
 // The floor: what a WebSocket client costs that does nothing but the system calls. 127.0.0.1 only.
 //
-//   floor_client PORT [--clients N] [--seconds D] [--size B] [--parallel K] [--ping S]
+//   floor_client PORT [--clients N] [--seconds D] [--size B] [--parallel K] [--ping S] [--every S [--tick MS]]
 //                     [--handshakes | --handshakes-close | --idle]
 //
 // (no mode)           one prebuilt masked text frame of B bytes in flight on each of N connections for
 //                     D seconds after all are connected; of a reply only opcode and length are read.
+// --every S           one frame every S seconds on each connection, evenly over them by an exact timer (timerfd),
+//                     whatever has been answered; --tick MS by a timer that rings at whole MS only. How late
+//                     the sends were is all it measures.
 // --handshakes        opens connections for D seconds, K at a time; each is reset after its 101.
 // --handshakes-close  the same with a close handshake before each reset.
 // --idle              opens N and holds them for D seconds; --ping S sends a ping on each every S seconds.
 //
 // Prints `name=value` lines. `*_all` covers the whole process, the rest the D seconds. It measures no
-// time of any message, masks every frame with one key and trusts the server: a yardstick, not a tool.
+// other time of any message, masks every frame with one key and trusts the server: a yardstick, not a tool.
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
@@ -24,6 +27,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 #include <vector>
 
@@ -34,7 +38,7 @@ enum State : uint8_t { NONE, UPGRADING, OPEN, CLOSING };
 struct Connection { uint32_t missing = 0; State state = NONE; };  // bytes of the reply still to come
 
 static int port, clients = 100, parallel = 64;
-static double seconds = 10, ping_every;
+static double seconds = 10, ping_every, every, tick_ms;
 static size_t size = 64;
 static bool handshakes, close_first, idle;
 static std::vector<Connection> connections;  // by descriptor
@@ -45,6 +49,8 @@ static int poller;
 static uint64_t round_trips, upgrades, pongs;
 static int pending;                          // dials without their 101, or closes without their reply
 static bool running;
+static int alarm_fd = -1;
+static std::vector<float> late_ms;           // by send
 static char buffer[READ_SIZE];
 
 [[noreturn]] static void die(const char *what) { perror(what); exit(3); }
@@ -150,6 +156,7 @@ static void upgraded(int fd, ssize_t got) {
 }
 
 static void ready(int fd, uint32_t events) {
+    if (fd == alarm_fd) return;              // setting it anew clears it
     Connection &c = connections[fd];
     if (events & EPOLLOUT) {                 // the connect that was not done at once
         send_all(fd, request);
@@ -202,6 +209,45 @@ static void hold(double end) {
     }
 }
 
+// Send k of all is due k * every / N seconds after the beginning.
+static void keep_schedule(double began, double end) {
+    alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    epoll_event e{};
+    e.events = EPOLLIN | EPOLLET;
+    e.data.fd = alarm_fd;
+    if (alarm_fd < 0 || epoll_ctl(poller, EPOLL_CTL_ADD, alarm_fd, &e)) die("timerfd");
+    double gap = every / double(opened.size()), tick = tick_ms / 1e3, set = 0;
+    size_t sent = 0;
+    late_ms.reserve(size_t(seconds / gap) + 1);
+    for (double now_s = now(); now_s < end; now_s = now()) {
+        double due = began + double(sent) * gap;
+        double rings = tick > 0 ? (double(uint64_t(due / tick)) + 1) * tick : due;
+        while (rings <= now_s && due <= now_s) {
+            connections[opened[sent % opened.size()]].missing += uint32_t(reply_size);
+            send_all(opened[sent % opened.size()], frame);
+            late_ms.push_back(float((now() - due) * 1e3));
+            due = began + double(++sent) * gap;
+        }
+        rings = tick > 0 ? (double(uint64_t(due / tick)) + 1) * tick : due;
+        if (rings != set) {
+            itimerspec t{};
+            t.it_value.tv_sec = time_t(rings);
+            t.it_value.tv_nsec = long((rings - double(time_t(rings))) * 1e9);
+            if (timerfd_settime(alarm_fd, TFD_TIMER_ABSTIME, &t, nullptr)) die("timerfd_settime");
+            set = rings;
+        }
+        turn(1000);
+    }
+    // What is still under way.
+    for (double limit = now() + 1; round_trips < sent && now() < limit;) turn(10);
+}
+
+static void print_lateness() {
+    std::sort(late_ms.begin(), late_ms.end());
+    auto at = [](double q) { return late_ms.empty() ? 0.f : late_ms[size_t(q * double(late_ms.size() - 1))]; };
+    printf("sent=%zu\nlate_p50_ms=%.3f\nlate_p99_ms=%.3f\nlate_p999_ms=%.3f\n", late_ms.size(), at(.5), at(.99), at(.999));
+}
+
 static void open_and_close(double end) {
     double now_s = now();
     for (; now_s < end || pending > 0; now_s = now()) {
@@ -228,6 +274,8 @@ static bool read_flags(int argc, char **argv) {
             else if (flag == "--size") size = size_t(value);
             else if (flag == "--parallel") parallel = int(value);
             else if (flag == "--ping") ping_every = value;
+            else if (flag == "--every") every = value;
+            else if (flag == "--tick") tick_ms = value;
             else good = false;
         }
     }
@@ -237,7 +285,7 @@ static bool read_flags(int argc, char **argv) {
 int main(int argc, char **argv) {
     if (!read_flags(argc, argv)) {
         fprintf(stderr, "usage: floor_client PORT [--clients N] [--seconds D] [--size B] [--parallel K] "
-                        "[--ping S] [--handshakes | --handshakes-close | --idle]\n");
+                        "[--ping S] [--every S [--tick MS]] [--handshakes | --handshakes-close | --idle]\n");
         return 2;
     }
     rlimit limit;
@@ -260,6 +308,8 @@ int main(int argc, char **argv) {
         open_and_close(began + seconds);
     } else if (idle) {
         hold(began + seconds);
+    } else if (every > 0) {
+        keep_schedule(began, began + seconds);
     } else {
         running = true;
         for (int fd : opened) send_frame(fd);
@@ -276,6 +326,7 @@ int main(int argc, char **argv) {
         printf("round_trips=%llu\nround_trips_per_s=%.0f\ncpu_s_per_million=%.3f\n",
                (unsigned long long)round_trips, double(round_trips) / took,
                used * 1e6 / double(std::max<uint64_t>(round_trips, 1)));
+        if (every > 0) print_lateness();
     }
     printf("seconds=%.3f\ncpu_s=%.3f\ncpu_s_all=%.3f\nrss_kb=%ld\n", took, used, cpu(), rss_kb());
     return 0;
