@@ -13,6 +13,7 @@
 //! It does not send, does not read a clock, and does not count.
 
 mod compile;
+mod queue;
 mod reader;
 
 use std::collections::VecDeque;
@@ -20,6 +21,8 @@ use std::time::Duration;
 
 use crate::clock::Offset;
 use crate::scenario::template::Context;
+
+use queue::Queue;
 
 pub use compile::{DeliveryId, Matchers, QuestionId};
 pub use reader::{Arrival, Incoming, Key, Reader, Sent};
@@ -91,7 +94,7 @@ pub struct TableFull;
 #[derive(Clone, Debug)]
 pub struct Questions {
     /// In send order.
-    entries: VecDeque<Entry>,
+    entries: Queue<Entry>,
     /// The step that waits, if one does. Boxed: a client is large enough without.
     expecting: Option<Box<Entry>>,
     /// No deadline is earlier; it may be that of a question answered meanwhile.
@@ -115,7 +118,7 @@ impl Questions {
     /// For a client; renders what its deliveries and heartbeat answers look like.
     pub fn new(reader: &mut Reader, context: &Context<'_>, rng: &mut fastrand::Rng) -> Self {
         let mut questions = Self {
-            entries: VecDeque::new(),
+            entries: Queue::new(),
             expecting: None,
             earliest: Offset::MAX,
             others: None,
@@ -161,13 +164,7 @@ impl Questions {
                 self.expecting = Some(Box::new(entry));
             }
             QuestionKind::Reply if self.is_full() => return Err(TableFull),
-            QuestionKind::Reply => {
-                if self.entries.capacity() == 0 {
-                    // Most clients ask one at a time.
-                    self.entries.reserve_exact(1);
-                }
-                self.entries.push_back(entry);
-            }
+            QuestionKind::Reply => self.entries.push_back(entry),
         }
         self.earliest = self.earliest.min(entry.deadline);
         Ok(())
@@ -223,10 +220,6 @@ impl Questions {
             index.and_then(|index| self.entries.remove(index + 1))
         };
         if let Some(entry) = found {
-            if self.entries.is_empty() {
-                // Back to the ring's first place: one cold cache line for a client that asks one at a time.
-                self.entries.clear();
-            }
             let deliveries = self.others.as_ref().map_or(&[][..], |o| &o.deliveries);
             let delivery = reader.own_delivery(entry.question, deliveries, message);
             return Dispatch::Reply { entry, delivery };
@@ -287,7 +280,7 @@ impl Questions {
             others.beats.clear();
         }
         let waiting = self.expecting.take().map(|entry| *entry);
-        self.entries.drain(..).chain(waiting).for_each(emit);
+        self.entries.take_all().chain(waiting).for_each(emit);
     }
 }
 
