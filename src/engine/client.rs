@@ -10,8 +10,9 @@
 //! ```
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::events::{connection_ended, dial_ended};
@@ -30,18 +31,18 @@ use crate::wire::{Connection, Dial, DialError, Dialled, Role, Timings};
 /// What became of an attempt; a failure tells how long the server asks to be left alone.
 type DialEnd<S> = Result<Dialled<S>, Option<Duration>>;
 
-/// A connection and since when it is open; or as [`DialEnd`].
-type TakenUp<'c, D> = Result<(Live<'c, D>, Offset), Option<Duration>>;
-
-/// One virtual WebSocket peer.
+/// One virtual WebSocket peer. In this order in memory: see [`Live`].
+#[repr(C)]
 pub struct Client<D: Dial> {
     pub(super) shard: Rc<Shard<D>>,
     pub(super) control: Rc<Control>,
+    /// Messages sent so far: what `{{seq}}` counts.
+    pub(super) seq: u64,
+    /// Its connection replaced a lost one and no message has come on it yet.
+    pub(super) returned: bool,
     pub(super) identity: Identity,
     /// Schedules that were started, by send; they outlive connections.
     pub(super) ticks: Vec<Option<Ticks>>,
-    /// Messages sent so far: what `{{seq}}` counts.
-    pub(super) seq: u64,
     /// When it was told to leave; [`Offset::MAX`] = not yet.
     pub(super) left_at: Offset,
     backoff: Backoff,
@@ -49,10 +50,59 @@ pub struct Client<D: Dial> {
     due: Offset,
     /// When its connection was lost, until it has a new one.
     lost_at: Option<Offset>,
-    /// Its connection replaced a lost one and no message has come on it yet.
-    pub(super) returned: bool,
     /// Its URL could not be rendered: it fails like a dial would.
     broken: Option<Box<str>>,
+}
+
+/// A client's life: with a connection, or on the way to one.
+///
+/// A future by itself and not an `async fn`: what a client is while it has a connection lies in one piece,
+/// and the way to a connection, which is large and short, in a box of its own.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most clients have a connection most of the time, and need one box less then"
+)]
+pub enum Life<D: Dial> {
+    /// It waits or dials.
+    Away(Pin<Box<dyn Future<Output = Option<Arrived<D>>>>>),
+    /// It has a connection, since then.
+    Here(Live<D>, Offset),
+    /// It ended.
+    Over,
+}
+
+/// A client that got its connection, since when.
+pub struct Arrived<D: Dial> {
+    client: Client<D>,
+    connection: Connection<D::Stream>,
+    opened: Offset,
+}
+
+impl<D: Dial + 'static> Future for Life<D> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            *self = match &mut *self {
+                Self::Here(live, opened) => {
+                    let ended = ready!(live.poll(cx));
+                    let lost = (ended, *opened);
+                    let Self::Here(live, _) = std::mem::replace(&mut *self, Self::Over) else {
+                        return Poll::Ready(());
+                    };
+                    Self::Away(Box::pin(live.into_client().come_back(Some(lost))))
+                }
+                Self::Away(way) => match ready!(way.as_mut().poll(cx)) {
+                    Some(arrived) => {
+                        let (connection, opened) = (arrived.connection, arrived.opened);
+                        Self::Here(Live::new(arrived.client, connection, opened), opened)
+                    }
+                    None => Self::Over,
+                },
+                Self::Over => return Poll::Ready(()),
+            };
+        }
+    }
 }
 
 impl<D: Dial + 'static> Client<D> {
@@ -79,14 +129,23 @@ impl<D: Dial + 'static> Client<D> {
     }
 
     /// Lives until the run ends, the load falls, or the policy gives up.
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "an async fn would hold the client twice: as argument and as variable"
-    )]
-    pub fn run(mut self) -> impl Future<Output = ()> {
-        async move {
-            self.live().await;
-            self.leave();
+    pub fn live(self) -> Life<D> {
+        Life::Away(Box::pin(self.come_back(None)))
+    }
+
+    /// From the start, or from the end of a connection and since when that was open, to the next
+    /// connection; `None` = there is none, and it has left.
+    async fn come_back(mut self, lost: Option<(Ended, Offset)>) -> Option<Arrived<D>> {
+        match self.connect(lost).await {
+            Some((connection, opened)) => Some(Arrived {
+                client: self,
+                connection,
+                opened,
+            }),
+            None => {
+                self.leave();
+                None
+            }
         }
     }
 
@@ -100,45 +159,49 @@ impl<D: Dial + 'static> Client<D> {
         self.shard.forget(self.identity.number, &self.control);
     }
 
-    async fn live(&mut self) {
-        let lag = self.shard.now().since(self.due);
-        let origin = self.shard.plan.origin(self.due);
-        self.shard.record(origin, Metric::ArrivalLag, lag);
-        while self.shard.stage.get() < Stage::Draining && !self.control.leave.get() {
-            // In steps, and the connection by reference in a block of its own: what a future has matched
-            // on, or lent, it holds as long as what it waits for next.
-            // Boxed: a dial is large and short, a client small and long.
-            let dialled = Box::pin(self.dial()).await;
-            let ended = {
-                let mut held = match self.take_up(dialled) {
-                    None => return,
-                    Some(held) => held,
-                };
-                match &mut held {
-                    Ok((live, opened)) => Ok((live.await, *opened)),
-                    Err(retry_after) => Err(*retry_after),
-                }
-            };
-            let (open_for, asked) = match ended {
-                Err(retry_after) => (None, retry_after),
-                Ok((ended, opened)) => {
-                    self.let_go(&ended, opened);
-                    match ended.next {
-                        Next::Leave => return,
-                        Next::Restart => {
-                            let plan = &self.shard.plan.scenario.reconnect;
-                            self.backoff.lost(plan, Some(ended.at.since(opened)));
-                            self.due = ended.at;
-                            continue;
-                        }
-                        Next::Reconnect => {}
+    async fn connect(
+        &mut self,
+        lost: Option<(Ended, Offset)>,
+    ) -> Option<(Connection<D::Stream>, Offset)> {
+        // How long the lost connection was open, and how long a server asked to be left alone.
+        let mut wait = match lost {
+            None => {
+                let lag = self.shard.now().since(self.due);
+                let origin = self.shard.plan.origin(self.due);
+                self.shard.record(origin, Metric::ArrivalLag, lag);
+                None
+            }
+            Some((ended, opened)) => {
+                self.let_go(&ended, opened);
+                let open_for = Some(ended.at.since(opened));
+                match ended.next {
+                    Next::Leave => return None,
+                    Next::Restart => {
+                        let plan = &self.shard.plan.scenario.reconnect;
+                        self.backoff.lost(plan, open_for);
+                        self.due = ended.at;
+                        None
                     }
-                    self.lost_at = Some(ended.at);
-                    (Some(ended.at.since(opened)), None)
+                    Next::Reconnect => {
+                        self.lost_at = Some(ended.at);
+                        Some((open_for, None))
+                    }
                 }
-            };
-            if !Box::pin(self.back_off(open_for, asked)).await {
-                return;
+            }
+        };
+        loop {
+            // Boxed: of those that wait few dial, and the other way round.
+            if let Some((open_for, asked)) = wait
+                && !Box::pin(self.back_off(open_for, asked)).await
+            {
+                return None;
+            }
+            if self.shard.stage.get() >= Stage::Draining || self.control.leave.get() {
+                return None;
+            }
+            match Box::pin(self.dial()).await? {
+                Ok(dialled) => return Some(self.take_up(dialled)),
+                Err(retry_after) => wait = Some((None, retry_after)),
             }
         }
     }
@@ -250,12 +313,8 @@ impl<D: Dial + 'static> Client<D> {
         }
     }
 
-    /// Takes up a connection and says since when; its future ends with it.
-    fn take_up(&mut self, dialled: Option<DialEnd<D::Stream>>) -> Option<TakenUp<'_, D>> {
-        let dialled = match dialled? {
-            Ok(dialled) => dialled,
-            Err(retry_after) => return Some(Err(retry_after)),
-        };
+    /// Takes up a connection and says since when.
+    fn take_up(&mut self, dialled: Dialled<D::Stream>) -> (Connection<D::Stream>, Offset) {
         let opened = self.shard.now();
         let shard = &self.shard;
         let limits = shard.plan.limits();
@@ -264,7 +323,7 @@ impl<D: Dial + 'static> Client<D> {
         shard.connected.set(shard.connected.get() + 1);
         self.control.connected.set(true);
         self.control.order.take();
-        Some(Ok((Live::new(self, connection, opened), opened)))
+        (connection, opened)
     }
 
     /// Books the end of a connection.

@@ -9,8 +9,10 @@ use crate::wire::{UpgradeRequest, Url, UrlError};
 
 use super::plan::Plan;
 
-/// A client's number, its randomness, and where and how it dials.
+/// A client's number, its randomness, and where and how it dials. In this order in memory: see
+/// [`super::live::Live`].
 #[derive(Debug)]
+#[repr(C)]
 pub struct Identity {
     /// From 0, over all shards.
     pub number: u64,

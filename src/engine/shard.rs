@@ -320,7 +320,7 @@ impl<D: Dial + 'static> Shard<D> {
         let client = Client::new(Rc::clone(self), Rc::clone(&control), number, due);
         self.clients.borrow_mut().insert(number, control);
         self.alive.set(self.alive.get() + 1);
-        tokio::task::spawn_local(client.run());
+        tokio::task::spawn_local(client.live());
     }
 
     fn apply(self: &Rc<Self>, change: Change) {

@@ -70,7 +70,7 @@ pub(super) struct PeerClose {
     reason: String,
 }
 
-impl<D: Dial + 'static> State<'_, D> {
+impl<D: Dial + 'static> State<D> {
     /// Starts our side of a close handshake.
     pub(super) fn start_close(
         &mut self,

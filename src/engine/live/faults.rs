@@ -14,7 +14,7 @@ use crate::wire::{Dial, Outbox, Scratch};
 /// A slow reader reads so often: small pieces, but not a wake-up for each byte.
 const TICK: Duration = Duration::from_millis(20);
 
-impl<D: Dial + 'static> State<'_, D> {
+impl<D: Dial + 'static> State<D> {
     /// Looks what it was told, by faults or by the load; the end of the connection, if a fault asks
     /// for that. Untold, it looks at nothing of its own.
     pub(super) fn listen(&mut self, shard: &Shard<D>, outbox: &mut Outbox) -> Option<Ended> {

@@ -141,7 +141,7 @@ fn emitter<'a, D: Dial + 'static>(
     }
 }
 
-impl<D: Dial + 'static> State<'_, D> {
+impl<D: Dial + 'static> State<D> {
     /// Bytes came, whatever they mean. The heart is told once something is due there, since until then
     /// only the last of many matters: a busy connection's messages do not look at it.
     pub(super) fn heard(&mut self, shard: &Shard<D>, now: Offset) {

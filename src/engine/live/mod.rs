@@ -22,7 +22,7 @@ mod sending;
 mod steps;
 mod timers;
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -55,61 +55,68 @@ use steps::Waiting;
 const ROUNDS: usize = 4;
 
 /// One open connection of a client.
-pub struct Live<'c, D: Dial> {
+///
+/// In this order in memory, like the types within: what every message needs lies together, and what
+/// few need behind it. From some hundred clients on each of them is out of the processor's cache when
+/// its turn comes, and the cache lines it takes to get it back are a good part of what it costs.
+#[repr(C)]
+pub struct Live<D: Dial> {
     connection: Option<Connection<D::Stream>>,
-    state: State<'c, D>,
+    state: State<D>,
 }
 
 /// All of a live connection but its stream, so that a frame borrowed from the stream's decoder can
 /// be handled.
-pub(super) struct State<'c, D: Dial> {
-    client: &'c mut Client<D>,
-    program: Arc<Program>,
-    opened: Offset,
+#[repr(C)]
+pub(super) struct State<D: Dial> {
     /// When the bytes being handled were read.
     received_at: Option<Offset>,
+    /// What its shard had told all clients when it last looked what it was told itself.
+    told: u64,
+    /// Stalls of the shard it has been given time for.
+    stalled: Duration,
+    /// Since when a fault has kept it from doing anything.
+    frozen_at: Option<Offset>,
+    /// How a fault slows its reading.
+    slowness: Slowness,
+    /// When the last byte came.
+    heard_at: Offset,
+    /// When the heart has to be looked at.
+    heart_due: Offset,
+    /// The heart has not been told of the last byte.
+    heart_unaware: bool,
+    /// The kernel did not take everything at the last write.
+    stuck: bool,
+    /// Nothing new is sent: the load falls, or the run drains.
+    leaving: bool,
+    /// Whether it has reached any schedule.
+    scheduled: bool,
+    pongs: Option<Box<Pongs>>,
+    questions: Questions,
+    waiting: Waiting,
+    program: Arc<Program>,
     /// Next instruction.
     cursor: usize,
-    /// Rounds done, by loop.
-    counters: Box<[u64]>,
-    waiting: Waiting,
     /// When the next step is due: the end of the one before, plus its pause.
     step_due: Offset,
+    /// Queued, not yet taken by the kernel.
+    unsent: SmallVec<[Unsent; 1]>,
+    /// What the pacer was last armed with.
+    armed: Offset,
+    closing: Closing,
+    client: Client<D>,
+    // From here on what a message does not need.
+    opened: Offset,
+    /// Rounds done, by loop.
+    counters: Box<[u64]>,
     /// Which schedules this connection has reached; they outlive connections, but a new one has to
     /// come to them again.
     started: Box<[bool]>,
-    /// Whether it has reached any.
-    scheduled: bool,
-    questions: Questions,
-    /// When the last byte came.
-    heard_at: Offset,
-    /// The heart has not been told of it.
-    heart_unaware: bool,
-    /// When the heart has to be looked at.
-    heart_due: Offset,
     heart: Option<Box<Heart>>,
-    pongs: Option<Box<Pongs>>,
-    /// Queued, not yet taken by the kernel.
-    unsent: SmallVec<[Unsent; 1]>,
-    /// The kernel did not take everything at the last write.
-    stuck: bool,
     /// The groups whose broadcasts it should get.
     membership: Option<Box<Membership>>,
-    closing: Closing,
-    /// Since when a fault has kept it from doing anything.
-    frozen_at: Option<Offset>,
     /// The faults it felt last.
     felt: Effects,
-    /// What its shard had told all clients when it last looked what it was told itself.
-    told: u64,
-    /// How a fault slows its reading.
-    slowness: Slowness,
-    /// Nothing new is sent: the load falls, or the run drains.
-    leaving: bool,
-    /// What the pacer was last armed with.
-    armed: Offset,
-    /// Stalls of the shard it has been given time for.
-    stalled: Duration,
 }
 
 /// The groups of a client.
@@ -119,13 +126,9 @@ struct Membership {
     groups: Vec<Arc<Group>>,
 }
 
-impl<'c, D: Dial + 'static> Live<'c, D> {
+impl<D: Dial + 'static> Live<D> {
     /// Takes over an open connection.
-    pub fn new(
-        client: &'c mut Client<D>,
-        connection: Connection<D::Stream>,
-        opened: Offset,
-    ) -> Self {
+    pub fn new(mut client: Client<D>, connection: Connection<D::Stream>, opened: Offset) -> Self {
         let shard = Rc::clone(&client.shard);
         let plan = &shard.plan;
         let session = client.identity.session;
@@ -176,29 +179,28 @@ impl<'c, D: Dial + 'static> Live<'c, D> {
             },
         }
     }
-}
 
-/// Drives the connection until it ends. A future by itself and not an `async fn`, which would hold
-/// its arguments a second time.
-impl<D: Dial + 'static> Future for Live<'_, D> {
-    type Output = Ended;
+    /// The client, whose connection has ended.
+    pub fn into_client(self) -> Client<D> {
+        self.state.client
+    }
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
-        let live = &mut *self;
-        let shard = Rc::clone(&live.state.client.shard);
-        let Some(connection) = &mut live.connection else {
+    /// Drives the connection until it ends.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let shard = Rc::clone(&self.state.client.shard);
+        let Some(connection) = &mut self.connection else {
             return Poll::Pending;
         };
-        let polled = live.state.poll(&shard, connection, cx);
+        let polled = self.state.poll(&shard, connection, cx);
         let (received, sent) = connection.take_bytes();
         if received + sent > 0 {
-            let origin = shard.plan.origin(live.state.last_seen(&shard));
+            let origin = shard.plan.origin(self.state.last_seen(&shard));
             let mut recorder = shard.recorder.borrow_mut();
             recorder.add(origin, Counter::BytesReceived, received);
             recorder.add(origin, Counter::BytesSent, sent);
         }
         if let Poll::Ready(ended) = &polled
-            && let Some(connection) = live.connection.take()
+            && let Some(connection) = self.connection.take()
         {
             ending::dispose(connection, ended);
         }
@@ -206,7 +208,7 @@ impl<D: Dial + 'static> Future for Live<'_, D> {
     }
 }
 
-impl<D: Dial + 'static> State<'_, D> {
+impl<D: Dial + 'static> State<D> {
     fn poll<S: Carrier>(
         &mut self,
         shard: &Shard<D>,

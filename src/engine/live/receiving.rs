@@ -66,7 +66,7 @@ impl Pongs {
     }
 }
 
-impl<D: Dial + 'static> State<'_, D> {
+impl<D: Dial + 'static> State<D> {
     /// Handles one event; answers go to the outbox.
     pub(super) fn receive(&mut self, shard: &Shard<D>, event: Event<'_>, outbox: &mut Outbox) {
         let first = self.received_at.is_none();

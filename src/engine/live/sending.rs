@@ -44,7 +44,7 @@ impl Unsent {
     }
 }
 
-impl<D: Dial + 'static> State<'_, D> {
+impl<D: Dial + 'static> State<D> {
     /// Queues one message that is due at `intended`; false when there is no room.
     pub(super) fn send(
         &mut self,

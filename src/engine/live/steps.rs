@@ -34,7 +34,7 @@ pub(super) enum Waiting {
     Done,
 }
 
-impl<D: Dial + 'static> State<'_, D> {
+impl<D: Dial + 'static> State<D> {
     /// Runs instructions until one has to wait.
     pub(super) fn advance(&mut self, shard: &Shard<D>, now: Offset, outbox: &mut Outbox) {
         for _ in 0..BUDGET {

@@ -14,7 +14,7 @@ use crate::engine::stage::Stage;
 use crate::metrics::{Counter, Metric};
 use crate::wire::{Dial, Outbox};
 
-impl<D: Dial + 'static> State<'_, D> {
+impl<D: Dial + 'static> State<D> {
     /// Does everything that is due at `now`; the end, if that is due too.
     pub(super) fn on_time(
         &mut self,
