@@ -1,13 +1,15 @@
 // The floor: what a WebSocket client costs that does nothing but the system calls. 127.0.0.1 only.
 //
 //   floor_client PORT [--clients N] [--seconds D] [--size B] [--parallel K] [--ping S] [--every S [--tick MS]]
-//                     [--handshakes | --handshakes-close | --idle]
+//                     [--work NS] [--handshakes | --handshakes-close | --idle]
 //
 // (no mode)           one prebuilt masked text frame of B bytes in flight on each of N connections for
 //                     D seconds after all are connected; of a reply only opcode and length are read.
 // --every S           one frame every S seconds on each connection, evenly over them by an exact timer (timerfd),
 //                     whatever has been answered; --tick MS by a timer that rings at whole MS only. How late
 //                     the sends were is all it measures.
+// --work NS           looks at the clock for NS after each reply before it sends again: what a client costs whose
+//                     own work takes so long, and what that does to the system calls.
 // --handshakes        opens connections for D seconds, K at a time; each is reset after its 101.
 // --handshakes-close  the same with a close handshake before each reset.
 // --idle              opens N and holds them for D seconds; --ping S sends a ping on each every S seconds.
@@ -38,7 +40,7 @@ enum State : uint8_t { NONE, UPGRADING, OPEN, CLOSING };
 struct Connection { uint32_t missing = 0; State state = NONE; };  // bytes of the reply still to come
 
 static int port, clients = 100, parallel = 64;
-static double seconds = 10, ping_every, every, tick_ms;
+static double seconds = 10, ping_every, every, tick_ms, work_ns;
 static size_t size = 64;
 static bool handshakes, close_first, idle;
 static std::vector<Connection> connections;  // by descriptor
@@ -180,6 +182,7 @@ static void ready(int fd, uint32_t events) {
     c.missing -= uint32_t(got);
     if (c.missing > 0) return;
     round_trips++;
+    if (work_ns > 0) for (double until = now() + work_ns / 1e9; now() < until;) {}
     if (running) send_frame(fd);
 }
 
@@ -276,6 +279,7 @@ static bool read_flags(int argc, char **argv) {
             else if (flag == "--ping") ping_every = value;
             else if (flag == "--every") every = value;
             else if (flag == "--tick") tick_ms = value;
+            else if (flag == "--work") work_ns = value;
             else good = false;
         }
     }
@@ -285,7 +289,7 @@ static bool read_flags(int argc, char **argv) {
 int main(int argc, char **argv) {
     if (!read_flags(argc, argv)) {
         fprintf(stderr, "usage: floor_client PORT [--clients N] [--seconds D] [--size B] [--parallel K] "
-                        "[--ping S] [--every S [--tick MS]] [--handshakes | --handshakes-close | --idle]\n");
+                        "[--ping S] [--every S [--tick MS]] [--work NS] [--handshakes | --handshakes-close | --idle]\n");
         return 2;
     }
     rlimit limit;
