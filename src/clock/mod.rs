@@ -118,14 +118,15 @@ impl Epoch {
 
     /// Unix time in microseconds of an offset: start + monotonic, never the wall clock again.
     pub fn unix_micros(&self, offset: Offset) -> u64 {
-        let start = u64::try_from(self.unix.as_micros()).unwrap_or(u64::MAX);
-        start.saturating_add(offset.micros())
+        // Not `as_micros`, which multiplies in 128 bits.
+        Offset::from(self.unix)
+            .micros()
+            .saturating_add(offset.micros())
     }
 
     /// The offset of a Unix time in microseconds; `None` before the epoch.
     pub fn from_unix_micros(&self, micros: u64) -> Option<Offset> {
-        let start = u64::try_from(self.unix.as_micros()).unwrap_or(u64::MAX);
-        let since = micros.checked_sub(start)?;
+        let since = micros.checked_sub(Offset::from(self.unix).micros())?;
         Some(Offset(since.saturating_mul(1_000)))
     }
 

@@ -126,22 +126,24 @@ fn push_integer(value: i64, out: &mut Vec<u8>) {
 }
 
 fn push_text(length: usize, rng: &mut fastrand::Rng, out: &mut Vec<u8>) {
-    out.reserve(length);
-    let mut left = length;
-    while left > 0 {
-        // Of a constant size, so that the compiler does sixteen symbols at a time.
-        let mut block = [0; 32];
+    let end = out.len() + length;
+    out.reserve(length.next_multiple_of(BLOCK));
+    while out.len() < end {
+        let mut block = [0; BLOCK];
         for word in block.as_chunks_mut::<8>().0 {
             *word = rng.u64(..).to_le_bytes();
         }
         for byte in &mut block {
             *byte = symbol(*byte & 63);
         }
-        let used = left.min(block.len());
-        out.extend_from_slice(&block[..used]);
-        left -= used;
+        out.extend_from_slice(&block);
     }
+    out.truncate(end);
 }
+
+/// Symbols made and appended at once. Constant, so that the compiler does sixteen at a time and appends
+/// without a call.
+const BLOCK: usize = 32;
 
 /// One of 64 symbols that need no escape in JSON, CSV or a URL: those of base64url (RFC 4648 5).
 /// Without a table and without a branch.
