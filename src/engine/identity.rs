@@ -9,7 +9,7 @@ use crate::wire::{UpgradeRequest, Url, UrlError};
 
 use super::plan::Plan;
 
-/// A client's number, its randomness, and where and how it dials. In this order in memory: see
+/// A client's number, its randomness, and where it dials. In this order in memory: see
 /// [`super::live::Live`].
 #[derive(Debug)]
 #[repr(C)]
@@ -22,8 +22,6 @@ pub struct Identity {
     pub rng: fastrand::Rng,
     /// Where it dials and what it asks for.
     pub door: Arc<Door>,
-    /// From which local address.
-    pub source: Option<IpAddr>,
     /// What it captured from answers, by slot.
     pub captures: Vec<String>,
 }
@@ -115,13 +113,11 @@ impl Identity {
                 &mut rng,
             )?),
         };
-        let sources = &target.source_addresses;
         Ok(Self {
             number,
             session: plan.deal.session_for(number),
             rng,
             door,
-            source: (!sources.is_empty()).then(|| *deal(sources, number)),
             captures: Vec::new(),
         })
     }
@@ -142,9 +138,14 @@ impl Identity {
                 url,
                 request: UpgradeRequest::default(),
             }),
-            source: None,
             captures: Vec::new(),
         }
+    }
+
+    /// From which local address it dials; `None` = from any.
+    pub fn source(&self, plan: &Plan) -> Option<IpAddr> {
+        let sources = &plan.scenario.target.source_addresses;
+        (!sources.is_empty()).then(|| *deal(sources, self.number))
     }
 
     /// What message number `seq`, due at `intended_us`, is rendered from.

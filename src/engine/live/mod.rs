@@ -180,9 +180,9 @@ impl<D: Dial + 'static> Live<D> {
         }
     }
 
-    /// The client, whose connection has ended.
-    pub fn into_client(self) -> Client<D> {
-        self.state.client
+    /// The client, whose connection has ended, and when that was opened.
+    pub fn into_client(self) -> (Client<D>, Offset) {
+        (self.state.client, self.state.opened)
     }
 
     /// Drives the connection until it ends.

@@ -105,7 +105,7 @@ async fn try_targets(plan: &Plan, failed: &mut Vec<Failed>) -> Option<String> {
         };
         let dialler = Dialler::new(settings);
         let (url, request) = (&identity.door.url, &identity.door.request);
-        match dialler.dial(url, request, identity.source).await {
+        match dialler.dial(url, request, identity.source(plan)).await {
             Ok(dialled) => {
                 let took = dialled.answer.timings.handshake.as_secs_f64() * 1e3;
                 let fact = format!("test dial: {url} opened in {took:.1} ms");
