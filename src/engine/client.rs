@@ -71,6 +71,22 @@ pub enum Life<D: Dial> {
     Over,
 }
 
+/// What lies before a client's next dial.
+#[derive(Clone, Copy)]
+enum Wait {
+    /// Its first: how late it starts is told first.
+    Start,
+    /// Nothing.
+    Nothing,
+    /// What the reconnect policy says.
+    Policy {
+        /// How long the lost connection was open, if there was one.
+        open_for: Option<Duration>,
+        /// How long a server asked to be left alone.
+        asked: Option<Duration>,
+    },
+}
+
 /// A client that got its connection, since when.
 pub struct Arrived<D: Dial> {
     client: Client<D>,
@@ -89,8 +105,14 @@ impl<D: Dial + 'static> Future for Life<D> {
                     let Self::Here(live) = std::mem::replace(&mut *self, Self::Over) else {
                         return Poll::Ready(());
                     };
-                    let (client, opened) = live.into_client();
-                    Self::Away(Box::pin(client.come_back(Some((ended, opened)))))
+                    let (mut client, opened) = live.into_client();
+                    match client.lost(&ended, opened) {
+                        Some(wait) => Self::Away(Box::pin(client.come_back(wait))),
+                        None => {
+                            client.leave();
+                            Self::Over
+                        }
+                    }
                 }
                 Self::Away(way) => match ready!(way.as_mut().poll(cx)) {
                     Some(Arrived {
@@ -131,13 +153,32 @@ impl<D: Dial + 'static> Client<D> {
 
     /// Lives until the run ends, the load falls, or the policy gives up.
     pub fn live(self) -> Life<D> {
-        Life::Away(Box::pin(self.come_back(None)))
+        Life::Away(Box::pin(self.come_back(Wait::Start)))
     }
 
-    /// From the start, or from the end of a connection and since when that was open, to the next
-    /// connection; `None` = there is none, and it has left.
-    async fn come_back(mut self, lost: Option<(Ended, Offset)>) -> Option<Arrived<D>> {
-        match self.connect(lost).await {
+    /// What is before its next dial, after its connection ended; `None` = there is none.
+    fn lost(&mut self, ended: &Ended, opened: Offset) -> Option<Wait> {
+        self.let_go(ended, opened);
+        let open_for = Some(ended.at.since(opened));
+        match ended.next {
+            Next::Leave => None,
+            Next::Restart => {
+                let plan = &self.shard.plan.scenario.reconnect;
+                self.backoff.lost(plan, open_for);
+                self.due = ended.at;
+                Some(Wait::Nothing)
+            }
+            Next::Reconnect => {
+                self.lost_at = Some(ended.at);
+                let asked = None;
+                Some(Wait::Policy { open_for, asked })
+            }
+        }
+    }
+
+    /// On the way to its next connection; `None` = there is none, and it has left.
+    async fn come_back(mut self, wait: Wait) -> Option<Arrived<D>> {
+        match self.connect(wait).await {
             Some((connection, opened)) => Some(Arrived {
                 client: self,
                 connection,
@@ -160,39 +201,17 @@ impl<D: Dial + 'static> Client<D> {
         self.shard.forget(self.identity.number, &self.control);
     }
 
-    async fn connect(
-        &mut self,
-        lost: Option<(Ended, Offset)>,
-    ) -> Option<(Connection<D::Stream>, Offset)> {
-        // How long the lost connection was open, and how long a server asked to be left alone.
-        let mut wait = match lost {
-            None => {
-                let lag = self.shard.now().since(self.due);
-                let origin = self.shard.plan.origin(self.due);
-                self.shard.record(origin, Metric::ArrivalLag, lag);
-                None
-            }
-            Some((ended, opened)) => {
-                self.let_go(&ended, opened);
-                let open_for = Some(ended.at.since(opened));
-                match ended.next {
-                    Next::Leave => return None,
-                    Next::Restart => {
-                        let plan = &self.shard.plan.scenario.reconnect;
-                        self.backoff.lost(plan, open_for);
-                        self.due = ended.at;
-                        None
-                    }
-                    Next::Reconnect => {
-                        self.lost_at = Some(ended.at);
-                        Some((open_for, None))
-                    }
-                }
-            }
-        };
+    /// Waits and dials until it has a connection, with since when; `None` = the run ended, it was to
+    /// leave, or the policy gave up.
+    async fn connect(&mut self, mut wait: Wait) -> Option<(Connection<D::Stream>, Offset)> {
+        if let Wait::Start = wait {
+            let lag = self.shard.now().since(self.due);
+            let origin = self.shard.plan.origin(self.due);
+            self.shard.record(origin, Metric::ArrivalLag, lag);
+        }
         loop {
             // Boxed: of those that wait few dial, and the other way round.
-            if let Some((open_for, asked)) = wait
+            if let Wait::Policy { open_for, asked } = wait
                 && !Box::pin(self.back_off(open_for, asked)).await
             {
                 return None;
@@ -202,7 +221,10 @@ impl<D: Dial + 'static> Client<D> {
             }
             match Box::pin(self.dial()).await? {
                 Ok(dialled) => return Some(self.take_up(dialled)),
-                Err(retry_after) => wait = Some((None, retry_after)),
+                Err(asked) => {
+                    let open_for = None;
+                    wait = Wait::Policy { open_for, asked };
+                }
             }
         }
     }
