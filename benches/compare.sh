@@ -155,13 +155,15 @@ name = "once a second"
 [[session.step]]
 every = "1s"
 send = "{{text 64}}"
+reply = { echo = true, timeout = "3s" }
 TOML
     run_wsbench "$scratch/schedule.toml"
     keep wsbench.cost.schedule "$(jq '[.timeline.rows[] | select(.phase == "measure").cpu_s * 1e3] | sort | .[length / 2 | floor]' "$json")"
     for lag in p50 p99 p999; do
         keep "wsbench.late_$lag.schedule" "$(summary schedule_lag "$lag")"
     done
-    [ "$(jq .counters.sends_skipped "$json")" = 0 ] || die "wsbench skipped sends"
+    jq -e '.counters | .sends_skipped == 0 and .replies_matched == .messages_sent and .messages_sent > 0' "$json" >/dev/null ||
+        die "wsbench skipped sends, or lost replies: $(jq -c '.counters' "$json")"
 }
 
 # A statistic of a metric, from the result's table.
@@ -247,7 +249,7 @@ table() {
     echo
     echo "- $(date -u +%Y-%m-%dT%H:%MZ), commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)$([ -z "$(git status --porcelain 2>/dev/null)" ] || echo ' with changes')"
     echo "- $(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo), $(nproc --all) cores, Linux $(uname -r)"
-    echo "- server (\`--wait $wait\`) on core $server_core, clients on core $client_core; $rounds rounds of $seconds s by turns; 64-byte text echoes, closed loop"
+    echo "- server (\`--wait $wait\`) on core $server_core, clients on core $client_core; $rounds rounds of $seconds s by turns; 64-byte text echoes, closed loop unless said otherwise"
     echo "- load average of the machine: $load_before before, $(cut -d' ' -f1-3 /proc/loadavg) after (these runs alone make about 2)"
     echo
     if [ $invalid -gt 0 ]; then
